@@ -1,0 +1,90 @@
+package sctp
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Config is what an Association is made with. Zero means default.
+type Config struct {
+	// Rand is the source of secrets: verification tags, initial TSNs and the key of the state cookie. It must be cryptographically
+	// secure wherever real data is sent.
+	Rand io.Reader
+	// LocalPort and RemotePort go into the SCTP header; both are 5000 by default, as SDP's sctp-port is.
+	LocalPort, RemotePort uint16
+	// MTU is the largest SCTP packet. The default 1163 fits a DTLS 1.2 record into 1200 bytes of UDP payload.
+	MTU int
+	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. It is
+	// advertised as a_rwnd; default 4 MiB.
+	ReceiveBuffer int
+	// MaxSendMessageSize is the largest message Send takes, MaxReceiveMessageSize the largest that is reassembled: a peer that sends
+	// a larger one is aborted. Default 256 KiB.
+	MaxSendMessageSize, MaxReceiveMessageSize int
+	// InitialCwnd is the initial congestion window in packets; default 10 (RFC 6928 and dcsctp).
+	InitialCwnd int
+	// RTOInitial (500 ms) is used until a round trip is known, RTOMin (400 ms: twice the largest delay of a SACK) and RTOMax (3 s)
+	// bound what is computed, and what backing off makes of it.
+	RTOInitial, RTOMin, RTOMax time.Duration
+	// MaxInitRetransmits (8) bounds INIT and COOKIE-ECHO each; MaxRetransmits (10) is how many timeouts in a row without an answer
+	// end an established association.
+	MaxInitRetransmits, MaxRetransmits int
+	// HeartbeatInterval is how long an idle association waits before it asks whether the peer is there; default 30 s, negative never.
+	HeartbeatInterval time.Duration
+	// MaxStreams is how many streams are offered and accepted in each direction; default 65535.
+	MaxStreams int
+}
+
+func (c *Config) setDefaults() error {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if c.LocalPort == 0 {
+		c.LocalPort = 5000
+	}
+	if c.RemotePort == 0 {
+		c.RemotePort = 5000
+	}
+	def(&c.MTU, 1163)
+	def(&c.ReceiveBuffer, 4<<20)
+	def(&c.MaxSendMessageSize, 256<<10)
+	def(&c.MaxReceiveMessageSize, 256<<10)
+	def(&c.InitialCwnd, 10)
+	def(&c.MaxInitRetransmits, 8)
+	def(&c.MaxRetransmits, 10)
+	def(&c.MaxStreams, 65535)
+	defTime(&c.RTOInitial, 500*time.Millisecond)
+	defTime(&c.RTOMin, 400*time.Millisecond)
+	defTime(&c.RTOMax, 3*time.Second)
+	defTime(&c.HeartbeatInterval, 30*time.Second)
+	switch {
+	case c.Rand == nil:
+		return fmt.Errorf("%w: Rand is nil", ErrConfig)
+	case c.MTU < minMTU || c.MTU > maxMTU:
+		return fmt.Errorf("%w: MTU %d is not in [%d, %d]", ErrConfig, c.MTU, minMTU, maxMTU)
+	case c.MaxStreams < 1 || c.MaxStreams > 65535:
+		return fmt.Errorf("%w: MaxStreams %d is not in [1, 65535]", ErrConfig, c.MaxStreams)
+	case c.MaxSendMessageSize < 1 || c.MaxReceiveMessageSize < 1:
+		return fmt.Errorf("%w: message sizes must be positive", ErrConfig)
+	case c.ReceiveBuffer < minReceiveBuffer:
+		return fmt.Errorf("%w: ReceiveBuffer %d is less than %d", ErrConfig, c.ReceiveBuffer, minReceiveBuffer)
+	case c.InitialCwnd < 1 || c.MaxInitRetransmits < 0 || c.MaxRetransmits < 0:
+		return fmt.Errorf("%w: negative count", ErrConfig)
+	case c.RTOInitial < 0 || c.RTOMin < 0 || c.RTOMax < c.RTOMin:
+		return fmt.Errorf("%w: RTO bounds", ErrConfig)
+	}
+	return nil
+}
+
+const (
+	minMTU           = 256
+	maxMTU           = 16 << 10
+	minReceiveBuffer = 8 << 10
+)
