@@ -1,0 +1,73 @@
+package dtls
+
+import (
+	"crypto"
+	_ "crypto/sha256" // registers sha-256
+	_ "crypto/sha512" // registers sha-384 and sha-512
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// Fingerprint is a hash of a DER certificate, as in SDP's a=fingerprint (RFC 8122 section 5).
+type Fingerprint struct {
+	Algorithm string // "sha-256", "sha-384" or "sha-512"; others are carried, but never match
+	Value     []byte
+}
+
+// ParseFingerprint reads the two fields of an a=fingerprint attribute. An algorithm that is not supported is no error: a peer may give
+// several fingerprints, and one that can be checked is enough.
+func ParseFingerprint(algorithm, colonHex string) (Fingerprint, error) {
+	algorithm = strings.ToLower(algorithm)
+	// Pairs of digits between single colons, nothing else.
+	value := make([]byte, 0, len(colonHex)/3+1)
+	for i, pair := range strings.Split(colonHex, ":") {
+		b, err := hex.DecodeString(pair)
+		if err != nil || len(b) != 1 {
+			return Fingerprint{}, fmt.Errorf("dtls: fingerprint: byte %d is %q", i, pair)
+		}
+		value = append(value, b[0])
+	}
+	if h := fingerprintHash(algorithm); h != 0 && len(value) != h.Size() {
+		return Fingerprint{}, fmt.Errorf("dtls: fingerprint: %d bytes for %s", len(value), algorithm)
+	}
+	return Fingerprint{algorithm, value}, nil
+}
+
+// FingerprintOf hashes a DER certificate.
+func FingerprintOf(der []byte, algorithm string) (Fingerprint, error) {
+	algorithm = strings.ToLower(algorithm)
+	h := fingerprintHash(algorithm)
+	if h == 0 {
+		return Fingerprint{}, fmt.Errorf("dtls: fingerprint: unsupported algorithm %q", algorithm)
+	}
+	d := h.New()
+	d.Write(der)
+	return Fingerprint{algorithm, d.Sum(nil)}, nil
+}
+
+// String is the value in SDP's form: upper-case hex bytes between colons.
+func (f Fingerprint) String() string {
+	var s strings.Builder
+	for i, b := range f.Value {
+		if i > 0 {
+			s.WriteByte(':')
+		}
+		fmt.Fprintf(&s, "%02X", b)
+	}
+	return s.String()
+}
+
+// fingerprintHash is the hash that algorithm names, or 0. SHA-1 and MD5 are not there: RFC 8122 section 5 wants no fingerprint made or
+// accepted with a hash that no longer resists collisions.
+func fingerprintHash(algorithm string) crypto.Hash {
+	switch algorithm {
+	case "sha-256":
+		return crypto.SHA256
+	case "sha-384":
+		return crypto.SHA384
+	case "sha-512":
+		return crypto.SHA512
+	}
+	return 0
+}
