@@ -1,0 +1,2 @@
+// Package runtimetest proves that a [runtime.Runtime] keeps its promises.
+package runtimetest

@@ -1,0 +1,2 @@
+// Package sim is a runtime in virtual time over a simulated network.
+package sim
