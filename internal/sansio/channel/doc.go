@@ -1,0 +1,2 @@
+// Package channel is the data channels of one SCTP association.
+package channel

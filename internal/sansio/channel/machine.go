@@ -1,0 +1,300 @@
+package channel
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Machine is all data channels of one SCTP association.
+type Machine struct {
+	cfg      Config
+	phase    phase
+	client   bool // DTLS role; from phaseRole on
+	streams  map[uint16]*stream
+	channels map[Handle]*channel
+	last     Handle // the newest name given
+	live     int    // channels that are not Closed
+	names    int    // label and protocol bytes of live channels the remote made
+
+	maxStreams int    // ids are below it; maxID+1 until the association says less
+	lowestFree uint16 // Invariant: no id of our parity below it is free
+
+	sends    queue[Outgoing]
+	resets   queue[*stream]
+	releases queue[*stream] // entries that came back to life are skipped
+	events   queue[Event]
+	credits  queue[int]
+
+	held   held // of all streams
+	ledger ledger
+	stats  Stats
+}
+
+type phase uint8
+
+const (
+	phaseNew       phase = iota
+	phaseRole            // the DTLS role is known
+	phaseConnected       // the association is established
+	phaseShut            // the association is gone
+)
+
+// ledger follows the bytes of SCTP's receive window.
+// Invariant: received == credited + charged + held + charges of queued events.
+type ledger struct{ received, credited, charged uint64 }
+
+// New makes a Machine before anything about the remote is known.
+func New(cfg Config) *Machine {
+	return &Machine{
+		cfg:        cfg.withDefaults(),
+		streams:    make(map[uint16]*stream),
+		channels:   make(map[Handle]*channel),
+		maxStreams: maxID + 1,
+	}
+}
+
+// SetRole tells the DTLS role, which decides the parity of the ids made here.
+// Waiting channels get their ids in the order of Open; their DATA_CHANNEL_OPEN
+// can be polled at once, to ride with SCTP's handshake. Only the first call counts.
+func (m *Machine) SetRole(client bool) {
+	if m.phase != phaseNew {
+		return
+	}
+	m.phase, m.client = phaseRole, client
+	if !client {
+		m.lowestFree = 1
+	}
+	for _, ch := range m.sorted() {
+		if ch.state != Connecting || ch.params.HasID {
+			continue
+		}
+		if id, ok := m.freeID(); ok {
+			m.give(ch, id)
+			m.announce(ch)
+		} else {
+			m.fail(ch, ErrNoID)
+		}
+	}
+}
+
+// SetRemoteMaxMessageSize bounds Send from now on; 0 is no limit.
+func (m *Machine) SetRemoteMaxMessageSize(n int) {
+	if n == 0 {
+		n = -1
+	}
+	m.cfg.MaxSendMessageSize = n
+}
+
+// HandleConnected: the association is established with maxStreams streams in
+// each direction. Waiting channels open.
+func (m *Machine) HandleConnected(_ time.Time, maxStreams int) {
+	switch m.phase {
+	case phaseNew:
+		panic("BUG: channel: connected before the DTLS role is known")
+	case phaseConnected, phaseShut:
+		return
+	}
+	m.phase = phaseConnected
+	m.maxStreams = min(maxStreams, m.maxStreams)
+	for _, ch := range m.sorted() {
+		beyond := int(ch.params.ID) >= m.maxStreams
+		switch {
+		case ch.state == Connecting && beyond:
+			m.fail(ch, ErrNoID)
+		case ch.state == Closing && beyond:
+			m.discard(ch) // there is no stream whose reset could end it
+		case ch.state == Connecting:
+			m.open(ch)
+		}
+	}
+}
+
+// HandleClosed: the association is gone and all channels with it. err is nil
+// when it was shut down in good order.
+func (m *Machine) HandleClosed(_ time.Time, err error) {
+	if m.phase == phaseShut {
+		return
+	}
+	m.phase = phaseShut
+	for _, ch := range m.sorted() {
+		if ch.state == Closed {
+			continue
+		}
+		if err != nil {
+			m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
+		}
+		m.become(ch, Closed)
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
+		m.dropEarly(m.streams[id])
+	}
+	clear(m.streams)
+	m.sends, m.resets, m.releases = queue[Outgoing]{}, queue[*stream]{}, queue[*stream]{}
+}
+
+// Open is W3C's createDataChannel. The errors are *Error.
+func (m *Machine) Open(_ time.Time, p Params) (Handle, error) {
+	p, err := p.validate()
+	switch {
+	case err != nil:
+		return 0, err
+	case m.phase == phaseShut:
+		return 0, ErrShut
+	case m.live >= m.cfg.MaxChannels:
+		return 0, ErrTooManyChannels
+	}
+	switch {
+	case p.Negotiated && int(p.ID) >= m.maxStreams:
+		return 0, ErrNoID
+	case p.Negotiated && !m.canCarry(p.ID):
+		return 0, ErrIDTaken
+	case !p.Negotiated && m.phase != phaseNew:
+		if p.ID, p.HasID = m.freeID(); !p.HasID {
+			return 0, ErrNoID
+		}
+	}
+	ch := m.add(p)
+	if p.HasID {
+		m.give(ch, p.ID)
+		m.announce(ch)
+	}
+	if m.phase == phaseConnected {
+		m.open(ch)
+	}
+	return ch.handle, nil
+}
+
+// Send queues a message. It takes data over and never changes it. buffered is
+// what SCTP still has waiting for this stream.
+func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) error {
+	ch := m.channels[h]
+	switch {
+	case ch == nil || ch.state != Open:
+		return ErrNotOpen
+	case m.cfg.MaxSendMessageSize >= 0 && len(data) > m.cfg.MaxSendMessageSize:
+		return ErrTooLarge
+	case m.cfg.SendBuffer >= 0 && len(data) > m.cfg.SendBuffer-buffered-ch.queued:
+		return ErrBufferFull
+	}
+	out := ch.outgoing(data, isString)
+	ch.queued += len(out.Data)
+	ch.messagesSent++
+	ch.bytesSent += uint64(len(data))
+	m.sends.push(out)
+	return nil
+}
+
+// Close begins W3C's closing procedure: what was sent before still goes out,
+// EventClosed comes when both directions are reset. A handle that is unknown or
+// already closing is left alone.
+func (m *Machine) Close(_ time.Time, h Handle) {
+	ch := m.channels[h]
+	switch {
+	case ch == nil || ch.state >= Closing:
+	case ch.state == Connecting && !ch.announced:
+		m.discard(ch) // the remote heard nothing of it
+	default:
+		m.close(ch)
+	}
+}
+
+// Forget drops what is kept about a channel after its EventClosed; the handle
+// is invalid then. A channel that is not closed stays.
+func (m *Machine) Forget(h Handle) {
+	if ch := m.channels[h]; ch != nil && ch.state == Closed {
+		delete(m.channels, h)
+	}
+}
+
+// State of a channel; a forgotten one is Closed.
+func (m *Machine) State(h Handle) State {
+	if ch := m.channels[h]; ch != nil {
+		return ch.state
+	}
+	return Closed
+}
+
+// Info about a channel that is not forgotten.
+func (m *Machine) Info(h Handle) (Info, bool) {
+	ch := m.channels[h]
+	if ch == nil {
+		return Info{}, false
+	}
+	return Info{ch.params, ch.state, ch.messagesSent, ch.messagesReceived, ch.bytesSent, ch.bytesReceived}, true
+}
+
+// BufferedAmount is what Send took and PollSend has not given yet. W3C's
+// bufferedAmount is this plus what SCTP has waiting for the stream.
+func (m *Machine) BufferedAmount(h Handle) int {
+	if ch := m.channels[h]; ch != nil {
+		return ch.queued
+	}
+	return 0
+}
+
+// Lookup finds the channel that a stream carries.
+func (m *Machine) Lookup(stream uint16) (Handle, bool) {
+	if s := m.streams[stream]; s != nil && s.ch != nil {
+		return s.ch.handle, true
+	}
+	return 0, false
+}
+
+// Handles lists all channels that are not forgotten, oldest first.
+func (m *Machine) Handles() []Handle { return slices.Sorted(maps.Keys(m.channels)) }
+
+// Stats counts since New.
+func (m *Machine) Stats() Stats { return m.stats }
+
+// PollEvent gives the next event. The caller owes SCTP its Charge.
+func (m *Machine) PollEvent() (Event, bool) {
+	e, ok := m.events.pop()
+	m.ledger.charged += uint64(e.Charge)
+	return e, ok
+}
+
+// PollCredit gives the length of one received message that became no event:
+// SCTP gets it back now. One message at a time, as SCTP charges an overhead for each.
+func (m *Machine) PollCredit() (bytes int, ok bool) { return m.credits.pop() }
+
+func (m *Machine) sorted() []*channel {
+	all := make([]*channel, 0, len(m.channels))
+	for _, h := range m.Handles() {
+		all = append(all, m.channels[h])
+	}
+	return all
+}
+
+// freeID finds the lowest free id of our parity.
+func (m *Machine) freeID() (uint16, bool) {
+	for id := int(m.lowestFree); id < m.maxStreams; id += 2 {
+		if m.streams[uint16(id)] == nil {
+			m.lowestFree = uint16(id)
+			return m.lowestFree, true
+		}
+	}
+	return 0, false
+}
+
+// ours says whether an id has the parity of the channels made here.
+//
+// RFC 8832 §6: "If the side is acting as the DTLS client, it MUST choose an
+// even stream identifier; if the side is acting as the DTLS server, it MUST
+// choose an odd one."
+func (m *Machine) ours(id uint16) bool { return (id%2 == 0) == m.client }
+
+func (m *Machine) add(p Params) *channel {
+	for {
+		if m.last++; m.last != 0 && m.channels[m.last] == nil {
+			break
+		}
+	}
+	ch := &channel{handle: m.last, params: p}
+	m.channels[ch.handle] = ch
+	m.live++
+	return ch
+}
+
+func (m *Machine) emit(e Event) { m.events.push(e) }
+

@@ -1,0 +1,323 @@
+package channel
+
+import "time"
+
+// stream is an SCTP stream, both directions of it, that is not at rest.
+type stream struct {
+	id    uint16
+	state streamState
+	ch    *channel // while used; while closing unless the stream was refused
+
+	// While closing.
+	asked   bool // PollReset gave it
+	outDone bool // our direction is reset
+	inDone  bool // the remote's direction is reset: what arrives now is of the id's next user
+
+	early early
+}
+
+type streamState uint8
+
+const (
+	streamIdle    streamState = iota // carries nothing, messages are held
+	streamUsed                       // carries ch
+	streamClosing                    // our direction is to be reset
+	streamReset                      // both directions are reset, PollRelease has not told it
+)
+
+// early is what arrived before the stream could take it: messages before the
+// channel they are for was made here, or the beginning of the next use of the
+// id while the remote's answer to our last reset is still on its way.
+type early struct {
+	messages []message
+	overflow bool // some did not fit: the use they began is refused as a whole
+	reset    bool // the remote reset its direction after them
+}
+
+type message struct {
+	ppid uint32
+	data []byte
+}
+
+// held counts what all streams hold early.
+type held struct{ messages, bytes int }
+
+// HandleMessage takes one SCTP user message; data belongs to the Machine now.
+func (m *Machine) HandleMessage(_ time.Time, id uint16, ppid uint32, data []byte) {
+	m.ledger.received += uint64(len(data))
+	switch {
+	case m.phase < phaseConnected:
+		panic("BUG: channel: message before the association is established")
+	case m.phase == phaseShut:
+		m.drop(&m.stats.DroppedLate, data)
+	case int(id) >= m.maxStreams:
+		m.drop(&m.stats.DroppedNoStream, data)
+	case !known(ppid):
+		m.drop(&m.stats.DroppedPPID, data)
+	default:
+		m.receive(m.wake(id), message{ppid, data})
+	}
+}
+
+// HandleIncomingReset: the remote reset its direction of a stream, and all
+// messages before that were handled.
+func (m *Machine) HandleIncomingReset(_ time.Time, id uint16) {
+	if m.phase != phaseConnected || int(id) >= m.maxStreams {
+		return
+	}
+	m.receiveReset(m.wake(id))
+}
+
+// HandleOutgoingReset: the reset that PollReset asked for has been answered.
+func (m *Machine) HandleOutgoingReset(_ time.Time, id uint16) {
+	s := m.streams[id]
+	if s == nil || s.state != streamClosing || !s.asked || s.outDone {
+		return
+	}
+	s.outDone = true
+	m.maybeFinish(s)
+}
+
+// HandleBufferedAmountLow: SCTP's queue for the stream fell to its threshold.
+func (m *Machine) HandleBufferedAmountLow(_ time.Time, id uint16) {
+	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state >= Open {
+		m.emit(Event{Kind: EventBufferedAmountLow, Channel: s.ch.handle})
+	}
+}
+
+// PollSend gives the next message for SCTP.
+func (m *Machine) PollSend() (Outgoing, bool) {
+	for {
+		out, ok := m.sends.pop()
+		if !ok {
+			return Outgoing{}, false
+		}
+		if int(out.Stream) >= m.maxStreams {
+			continue // an OPEN from before the number of streams was known
+		}
+		if out.PPID != ppidDCEP {
+			m.streams[out.Stream].ch.queued -= len(out.Data)
+		}
+		return out, true
+	}
+}
+
+// PollReset gives the next stream whose outgoing direction SCTP has to reset.
+// It holds back until PollSend is empty, so that no message is left behind the
+// reset of its stream.
+func (m *Machine) PollReset() (id uint16, ok bool) {
+	if m.phase != phaseConnected || m.sends.len() > 0 {
+		return 0, false
+	}
+	for {
+		s, ok := m.resets.pop()
+		if !ok {
+			return 0, false
+		}
+		if m.streams[s.id] == s {
+			s.asked = true
+			return s.id, true
+		}
+	}
+}
+
+// PollRelease gives the next stream that is reset in both directions. SCTP
+// forgets it; its id is free again.
+func (m *Machine) PollRelease() (id uint16, ok bool) {
+	for {
+		s, ok := m.releases.pop()
+		if !ok {
+			return 0, false
+		}
+		if m.streams[s.id] == s {
+			m.remove(s)
+			return s.id, true
+		}
+	}
+}
+
+// wake finds the stream that something arrived on.
+func (m *Machine) wake(id uint16) *stream {
+	s := m.streams[id]
+	if s == nil || s.state == streamReset {
+		s = &stream{id: id}
+		m.streams[id] = s
+	}
+	return s
+}
+
+func (m *Machine) canCarry(id uint16) bool {
+	s := m.streams[id]
+	return s == nil || s.state == streamIdle
+}
+
+// give puts a channel on a stream.
+func (m *Machine) give(ch *channel, id uint16) {
+	if !m.canCarry(id) {
+		panic("BUG: channel: stream is given twice")
+	}
+	s := m.wake(id)
+	s.state, s.ch = streamUsed, ch
+	ch.params.ID, ch.params.HasID = id, true
+}
+
+func (m *Machine) remove(s *stream) {
+	delete(m.streams, s.id)
+	if m.ours(s.id) {
+		m.lowestFree = min(m.lowestFree, s.id)
+	}
+}
+
+func (m *Machine) reset(s *stream) {
+	s.state = streamClosing
+	m.resets.push(s)
+}
+
+// refuse closes a stream that carries no channel.
+func (m *Machine) refuse(s *stream) {
+	m.stats.Refused++
+	m.dropEarly(s)
+	m.reset(s)
+}
+
+func (m *Machine) receive(s *stream, msg message) {
+	switch {
+	case s.state == streamClosing && s.inDone:
+		m.hold(s, msg)
+	case s.state == streamClosing:
+		m.drop(&m.stats.DroppedLate, msg.data)
+	case msg.ppid == ppidDCEP:
+		m.receiveDCEP(s, msg.data)
+	case s.state == streamIdle:
+		m.hold(s, msg)
+	default:
+		m.deliver(s.ch, msg)
+	}
+}
+
+// deliver hands a message to the application.
+func (m *Machine) deliver(ch *channel, msg message) {
+	e := Event{
+		Kind:     EventMessage,
+		Channel:  ch.handle,
+		Data:     msg.data,
+		IsString: msg.ppid == ppidString || msg.ppid == ppidStringEmpty,
+		Charge:   len(msg.data),
+	}
+	if msg.ppid == ppidStringEmpty || msg.ppid == ppidBinaryEmpty {
+		// RFC 8831 §6.6: "the receiver MUST ignore the payload" of these.
+		e.Data = nil
+	}
+	ch.confirmed = true
+	ch.messagesReceived++
+	ch.bytesReceived += uint64(len(e.Data))
+	m.emit(e)
+}
+
+// receiveReset obeys RFC 8831 §6.7: "When the peer sees that an incoming
+// stream was reset, it also resets its corresponding outgoing stream."
+func (m *Machine) receiveReset(s *stream) {
+	switch s.state {
+	case streamIdle:
+		s.inDone = true
+		m.refuse(s)
+	case streamUsed:
+		s.inDone = true
+		var err error
+		if !s.ch.remote && !s.ch.params.Negotiated && !s.ch.confirmed {
+			// RFC 8832 §6: "receiving an SCTP stream-reset request for a stream
+			// on which no DATA_CHANNEL_ACK message has been received indicates
+			// to the sender of the corresponding DATA_CHANNEL_OPEN message the
+			// failure of the data channel setup procedure."
+			err = ErrRefused
+		}
+		m.closeByRemote(s.ch, err)
+	case streamClosing:
+		if s.inDone {
+			s.early.reset = true
+			return
+		}
+		s.inDone = true
+		m.maybeFinish(s)
+	}
+}
+
+// maybeFinish ends this use of the stream when both directions are reset, and
+// begins the next one if the remote has begun it already.
+func (m *Machine) maybeFinish(s *stream) {
+	if !s.inDone || !s.outDone {
+		return
+	}
+	if s.ch != nil {
+		m.become(s.ch, Closed)
+	}
+	next := &stream{id: s.id, early: s.early}
+	s.state, s.ch, s.early = streamReset, nil, early{}
+	if len(next.early.messages) == 0 && !next.early.overflow && !next.early.reset {
+		m.releases.push(s)
+		return
+	}
+	m.streams[s.id] = next
+	if next.early.overflow {
+		m.refuse(next)
+	} else {
+		m.replay(next)
+	}
+	if next.early.reset {
+		next.early.reset = false
+		m.receiveReset(next)
+	}
+}
+
+// replay receives again what was held.
+func (m *Machine) replay(s *stream) {
+	messages := s.early.messages
+	s.early.messages = nil
+	for _, msg := range messages {
+		m.held.messages--
+		m.held.bytes -= len(msg.data)
+		m.receive(s, msg)
+	}
+}
+
+// hold keeps a message for later. RFC 8832 §6 calls user data on an unused
+// stream an error that closes it; but a channel that the applications
+// negotiated may be made here a moment after the remote's first message, so
+// the stream is closed only when the bound is reached.
+func (m *Machine) hold(s *stream, msg message) {
+	switch {
+	case s.early.overflow || s.early.reset:
+		m.drop(&m.stats.DroppedEarly, msg.data)
+	case m.held.messages >= m.cfg.MaxHeldMessages, m.held.bytes+len(msg.data) > m.cfg.MaxHeldBytes:
+		m.dropEarly(s)
+		m.drop(&m.stats.DroppedEarly, msg.data)
+		s.early.overflow = true
+		if s.state == streamIdle {
+			m.refuse(s)
+		}
+	default:
+		m.held.messages++
+		m.held.bytes += len(msg.data)
+		s.early.messages = append(s.early.messages, msg)
+	}
+}
+
+func (m *Machine) dropEarly(s *stream) {
+	for _, msg := range s.early.messages {
+		m.held.messages--
+		m.held.bytes -= len(msg.data)
+		m.drop(&m.stats.DroppedEarly, msg.data)
+	}
+	s.early.messages = nil
+}
+
+// drop gives a message's window back and counts why.
+func (m *Machine) drop(why *uint64, data []byte) {
+	*why++
+	m.credit(data)
+}
+
+func (m *Machine) credit(data []byte) {
+	m.ledger.credited += uint64(len(data))
+	m.credits.push(len(data))
+}
