@@ -1,0 +1,196 @@
+package ice
+
+import (
+	"fmt"
+	"hash/crc32"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pion/ice/v4"
+)
+
+// CandidateType is where a candidate's address comes from.
+type CandidateType uint8
+
+// The candidate types of RFC 8445 section 5.1.1.
+const (
+	Host CandidateType = iota
+	ServerReflexive
+	PeerReflexive
+	Relay
+)
+
+func (t CandidateType) String() string {
+	switch t {
+	case Host:
+		return "host"
+	case ServerReflexive:
+		return "srflx"
+	case PeerReflexive:
+		return "prflx"
+	case Relay:
+		return "relay"
+	}
+	return "CandidateType(" + strconv.Itoa(int(t)) + ")"
+}
+
+// The type preferences recommended in RFC 8445 section 5.1.2.2.
+const (
+	hostPreference          = 126
+	peerReflexivePreference = 110
+)
+
+// Candidate is a transport address that one side may be reached at. Addresses are never IPv4-mapped IPv6 ones.
+type Candidate struct {
+	Foundation string
+	Component  uint16
+	Priority   uint32
+	Addr       netip.AddrPort
+	Type       CandidateType
+	Related    netip.AddrPort // as signalled, for diagnosis
+	Base       netip.AddrPort // of a local candidate: the address that it is sent from
+	Ufrag      string
+	TCPType    string
+	Protocol   string // "udp", or as signalled
+}
+
+// HostCandidate returns the candidate of a UDP socket's address. localPreference orders the addresses of a host with several; it should
+// be 65535 for a host with one.
+func HostCandidate(addr netip.AddrPort, ufrag string, localPreference uint16) Candidate {
+	addr = unmap(addr)
+	return Candidate{
+		Foundation: foundation(Host, addr.Addr()),
+		Component:  1,
+		Priority:   hostPreference<<24 | uint32(localPreference)<<8 | (256 - 1),
+		Addr:       addr,
+		Type:       Host,
+		Base:       addr,
+		Ufrag:      ufrag,
+		Protocol:   "udp",
+	}
+}
+
+// foundation is the same for candidates that "are of the same type, have bases with the same IP address, and use the same transport
+// protocol", RFC 8445 section 5.1.1.3, and likely different for others.
+func foundation(t CandidateType, base netip.Addr) string {
+	return strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(t.String()+base.String()))), 10)
+}
+
+// peerReflexivePriority is the priority that a candidate learned by a check from the base of c has: "it is computed ... with the
+// peer-reflexive type preference", RFC 8445 section 7.1.1.
+func (c *Candidate) peerReflexivePriority() uint32 {
+	return peerReflexivePreference<<24 | c.Priority&0x00ffffff
+}
+
+// ParseCandidate reads a candidate attribute's value, with or without its "candidate:" and "a=". A candidate that is well-formed but of
+// no use to an Agent comes with an error that is ErrUnsupportedCandidate.
+func ParseCandidate(s string) (Candidate, error) {
+	s = strings.TrimPrefix(strings.TrimSpace(s), "a=")
+	p, err := ice.UnmarshalCandidate(s)
+	if err != nil {
+		return Candidate{}, fmt.Errorf("%w: %w", ErrInvalidCandidate, err)
+	}
+	c := Candidate{
+		Foundation: strings.TrimSpace(p.Foundation()),
+		Component:  p.Component(),
+		Priority:   p.Priority(),
+		Protocol:   p.NetworkType().NetworkShort(),
+	}
+	if t := p.TCPType(); t != ice.TCPTypeUnspecified {
+		c.TCPType = t.String()
+	}
+	switch p.Type() {
+	case ice.CandidateTypeHost:
+		c.Type = Host
+	case ice.CandidateTypeServerReflexive:
+		c.Type = ServerReflexive
+	case ice.CandidateTypePeerReflexive:
+		c.Type = PeerReflexive
+	case ice.CandidateTypeRelay:
+		c.Type = Relay
+	default:
+		return Candidate{}, fmt.Errorf("%w: type %v", ErrInvalidCandidate, p.Type())
+	}
+	if ext, ok := p.GetExtension("ufrag"); ok {
+		c.Ufrag = ext.Value
+	}
+	if r := p.RelatedAddress(); r != nil {
+		if addr, err := netip.ParseAddr(r.Address); err == nil && 0 <= r.Port && r.Port <= 65535 {
+			c.Related = unmap(netip.AddrPortFrom(addr, uint16(r.Port)))
+		}
+	}
+	if strings.HasSuffix(p.Address(), ".local") {
+		return c, fmt.Errorf("%w: host name %s", ErrUnsupportedCandidate, p.Address())
+	}
+	addr, err := netip.ParseAddr(p.Address())
+	if err != nil {
+		return Candidate{}, fmt.Errorf("%w: %w", ErrInvalidCandidate, err)
+	}
+	c.Addr = unmap(netip.AddrPortFrom(addr.WithZone(""), uint16(p.Port())))
+	return c, c.supported()
+}
+
+// supported is nil if checks can be sent to c.
+func (c *Candidate) supported() error {
+	addr := c.Addr.Addr()
+	switch {
+	case !strings.EqualFold(c.Protocol, "udp") && c.Protocol != "":
+		return fmt.Errorf("%w: protocol %s", ErrUnsupportedCandidate, c.Protocol)
+	case c.Component != 1:
+		return fmt.Errorf("%w: component %d", ErrUnsupportedCandidate, c.Component)
+	case c.Type > Relay:
+		return fmt.Errorf("%w: %v", ErrUnsupportedCandidate, c.Type)
+	case !addr.IsValid(), addr.IsUnspecified(), addr.IsMulticast(), addr.Is4() && addr.As4() == [4]byte{255, 255, 255, 255}, c.Addr.Port() == 0:
+		return fmt.Errorf("%w: address %v", ErrUnsupportedCandidate, c.Addr)
+	}
+	return nil
+}
+
+// String returns the attribute's value, from "candidate:" on.
+func (c Candidate) String() string {
+	b := make([]byte, 0, 128)
+	b = fmt.Appendf(b, "candidate:%s %d %s %d %s %d typ %v", c.Foundation, c.Component, c.protocol(), c.Priority,
+		c.Addr.Addr().WithZone(""), c.Addr.Port(), c.Type)
+	if c.Type != Host {
+		// "For server-reflexive, peer-reflexive, and relayed candidates, ... MUST be present": RFC 8839 section 5.1, which also allows to
+		// hide them.
+		related := c.Related
+		if !related.IsValid() {
+			related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		}
+		b = fmt.Appendf(b, " raddr %s rport %d", related.Addr().WithZone(""), related.Port())
+	}
+	if c.TCPType != "" {
+		b = append(append(b, " tcptype "...), c.TCPType...)
+	}
+	if c.Ufrag != "" {
+		b = append(append(b, " ufrag "...), c.Ufrag...)
+	}
+	return string(b)
+}
+
+func (c *Candidate) protocol() string {
+	if c.Protocol == "" {
+		return "udp"
+	}
+	return c.Protocol
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+func zoneless(a netip.AddrPort) netip.AddrPort {
+	if a.Addr().Zone() == "" {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
+}
+
+// canReach says whether a datagram from base can arrive at remote at all.
+func canReach(base, remote netip.Addr) bool {
+	// "candidate pairs ... having the same IP address family", and "IPv6 link-local addresses MUST NOT be paired with other than
+	// link-local addresses", RFC 8445 section 6.1.2.2. A remote candidate that is a loopback address names something on our own host.
+	return base.Is4() == remote.Is4() &&
+		base.IsLinkLocalUnicast() == remote.IsLinkLocalUnicast() &&
+		base.IsLoopback() == remote.IsLoopback()
+}
