@@ -146,7 +146,7 @@ func (c *Conn) Start(now time.Time) {}
 func (c *Conn) SetRTT(rtt time.Duration) {}
 
 // SetFingerprints tells which certificates the peer may have.
-func (c *Conn) SetFingerprints(now time.Time, fps []Fingerprint) {}
+func (c *Conn) SetFingerprints(fps []Fingerprint) {}
 
 // HandleDatagram takes a datagram from the peer and decrypts it in place.
 func (c *Conn) HandleDatagram(now time.Time, b []byte) {}
