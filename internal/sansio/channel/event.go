@@ -41,6 +41,6 @@ type Outgoing struct {
 	PPID           uint32
 	Data           []byte
 	Unordered      bool
-	MaxRetransmits int32 // -1: no limit
+	MaxRetransmits int32         // -1: no limit
 	Lifetime       time.Duration // -1: no limit, otherwise at least a millisecond
 }

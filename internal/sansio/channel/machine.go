@@ -297,4 +297,3 @@ func (m *Machine) add(p Params) *channel {
 }
 
 func (m *Machine) emit(e Event) { m.events.push(e) }
-

@@ -80,7 +80,7 @@ func (m *Machine) HandleOutgoingReset(_ time.Time, id uint16) {
 
 // HandleBufferedAmountLow: SCTP's queue for the stream fell to its threshold.
 func (m *Machine) HandleBufferedAmountLow(_ time.Time, id uint16) {
-	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state >= Open {
+	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state == Open {
 		m.emit(Event{Kind: EventBufferedAmountLow, Channel: s.ch.handle})
 	}
 }
@@ -259,6 +259,7 @@ func (m *Machine) maybeFinish(s *stream) {
 	}
 	m.streams[s.id] = next
 	if next.early.overflow {
+		next.early.overflow = false
 		m.refuse(next)
 	} else {
 		m.replay(next)
@@ -291,9 +292,10 @@ func (m *Machine) hold(s *stream, msg message) {
 	case m.held.messages >= m.cfg.MaxHeldMessages, m.held.bytes+len(msg.data) > m.cfg.MaxHeldBytes:
 		m.dropEarly(s)
 		m.drop(&m.stats.DroppedEarly, msg.data)
-		s.early.overflow = true
 		if s.state == streamIdle {
 			m.refuse(s)
+		} else {
+			s.early.overflow = true
 		}
 	default:
 		m.held.messages++
