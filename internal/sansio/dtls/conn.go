@@ -1,53 +1,8 @@
 package dtls
 
 import (
-	"crypto"
-	"errors"
 	"fmt"
-	"io"
 	"time"
-)
-
-// Config is what a Conn is made of. Rand and Certificate are required; a zero value elsewhere means the default.
-type Config struct {
-	// Rand gives all randomness: hello randoms and key exchange secrets. It must be cryptographically secure where data is real.
-	Rand io.Reader
-	// Client says which side of the handshake this is (a=setup:active).
-	Client bool
-	// Certificate is what the peer will see.
-	Certificate Certificate
-	// SRTPProfiles are offered and accepted in use_srtp, in order of preference. nil means all that are known, the AEAD ones first; an
-	// empty list that is not nil switches use_srtp off.
-	SRTPProfiles []SRTPProfile
-	// CipherSuites are offered and accepted in order of preference; nil means all that are known.
-	CipherSuites []uint16
-	// MTU is the largest handshake datagram; 0 means 1200.
-	MTU int
-	// InitialRTO is how long the first transmission of a flight waits for an answer, until SetRTT knows better; 0 means 50 ms.
-	InitialRTO time.Duration
-	// MaxRTO caps the doubling of the retransmission timeout; 0 means 3 s.
-	MaxRTO time.Duration
-	// HandshakeTimeout is how long the handshake may take from Start or the first ClientHello on; 0 means 30 s.
-	HandshakeTimeout time.Duration
-	// KeyLog gets the session's secret in the NSS key log format; nil means that nobody does.
-	KeyLog io.Writer
-}
-
-// Certificate is a chain of DER certificates, the leaf first, and the leaf's key: ECDSA on P-256 or P-384, Ed25519 or RSA.
-type Certificate struct {
-	Chain      [][]byte
-	PrivateKey crypto.Signer
-}
-
-// SRTPProfile is an SRTP protection profile of the IANA registry (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
-type SRTPProfile uint16
-
-// The known profiles.
-const (
-	SRTPAES128CMHMACSHA1_80 SRTPProfile = 0x0001
-	SRTPAES128CMHMACSHA1_32 SRTPProfile = 0x0002
-	SRTPAEADAES128GCM       SRTPProfile = 0x0007
-	SRTPAEADAES256GCM       SRTPProfile = 0x0008
 )
 
 // State is where a Conn is in its life.
@@ -109,94 +64,165 @@ type Event struct {
 	Err  error // with EventFailed
 }
 
-// Stats counts what happened to records and datagrams. A dropped record is counted once, under the reason for which it was dropped.
-type Stats struct {
-	DatagramsIn, DatagramsOut uint64 // DatagramsOut leaves out application data
-	RecordsIn, RecordsOut     uint64
-	DataIn, DataOut           uint64 // application data records that were delivered or sealed
-	Retransmissions           uint64 // flights sent again
-	MessagesRefused           uint64 // complete handshake messages, not authenticated, that could not be accepted
-	FragmentsDuplicate        uint64 // fragments of handshake messages that were complete already
-	FragmentsConflicting      uint64 // fragments that contradicted an earlier fragment of the same message
-
-	DroppedMalformed      uint64 // header, version, length or content that cannot be
-	DroppedEpoch          uint64 // an epoch that has ended or will never come
-	DroppedReplay         uint64
-	DroppedBadMAC         uint64
-	DroppedOverflow       uint64 // records and fragments over what may be held for later
-	DroppedPlaintextAlert uint64
-	DroppedPlaintextData  uint64
-	DroppedUnexpected     uint64 // authenticated, but of no use in this state
-	DroppedAfterEnd       uint64 // datagrams after the connection had closed or failed
-	DroppedUnread         uint64 // application data that was not polled in time
-}
-
 // Conn is one end of a DTLS connection. It is not safe for concurrent use.
 type Conn struct {
-	cfg Config
+	cfg   Config
+	state State
+
+	// Handshake. giveUp is zero until the handshake has begun, and when it is complete.
+	hs     handshake12
+	in     reassembly
+	flight flight
+	giveUp time.Time
+	// refused is why the message that is due was not accepted when it came, until a better one comes.
+	refused   *HandshakeError
+	refusedAt time.Time
+	// The last unauthenticated alert, to tell of it when nothing else explains a timeout.
+	plainAlert    Alert
+	hasPlainAlert bool
+
+	// Records. Epoch 1 can be read when opener is there; what comes before waits in early. Invariant: early is empty when opener is there.
+	opener   *recordCipher
+	replay   replayWindow
+	early    hold
+	sealer   *recordCipher // epoch 1; may be there before ChangeCipherSpec is sent
+	writeSeq [2]uint64     // next sequence number of epochs 0 and 1
+	sentCCS  bool          // the peer has been told of our epoch 1, and that is where alerts go
+
+	// What leaves. Application data that comes before the peer is verified waits in held. Invariant: held is empty when connected.
+	alerts []outAlert
+	held   hold
+	data   [][]byte // data[dataAt:] is to be polled
+	dataAt int
+	events []Event
+
+	fingerprints []Fingerprint // nil until the signalling has told
+	stats        Stats
 }
 
-// New makes a Conn, or says what is wrong with cfg.
-func New(cfg Config) (*Conn, error) { return &Conn{cfg: cfg}, errors.New("dtls: no engine") }
+// New makes a Conn, or says all that is wrong with cfg.
+func New(cfg Config) (*Conn, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{cfg: cfg, flight: flight{initialRTO: cfg.InitialRTO, maxRTO: cfg.MaxRTO}}
+	c.hs.expect = typeClientHello
+	if cfg.Client {
+		c.hs.expect = typeServerHello
+	}
+	return c, nil
+}
 
-// Start begins the handshake: a client sends its ClientHello, a server's handshake timeout begins.
-func (c *Conn) Start(now time.Time) {}
+// Start begins the handshake: a client sends its ClientHello, a server's handshake timeout begins. A server may be given datagrams
+// before: its first ClientHello starts it. Start has no effect after the first time.
+func (c *Conn) Start(now time.Time) {
+	if c.state != StateNew {
+		return
+	}
+	c.become(StateConnecting)
+	c.giveUp = now.Add(c.cfg.HandshakeTimeout)
+	if c.cfg.Client {
+		c.startClient(now)
+	}
+}
 
 // SetRTT tells the path's round-trip time: the retransmission timeout starts at twice that, but not under 50 ms or over 3 s.
-func (c *Conn) SetRTT(rtt time.Duration) {}
-
-// SetFingerprints tells which certificates the peer may have.
-func (c *Conn) SetFingerprints(fps []Fingerprint) {}
-
-// HandleDatagram takes a datagram from the peer and decrypts it in place.
-func (c *Conn) HandleDatagram(now time.Time, b []byte) {}
-
-// HandleTimeout does what is due at now.
-func (c *Conn) HandleTimeout(now time.Time) {}
-
-// PollData returns the next application data record.
-func (c *Conn) PollData() ([]byte, bool) { return nil, false }
-
-// PollWrite appends the next datagram to dst.
-func (c *Conn) PollWrite(now time.Time, dst []byte) ([]byte, bool) { return dst, false }
-
-// PollEvent returns the next event.
-func (c *Conn) PollEvent() (Event, bool) { return Event{}, false }
-
-// PollTimeout is when HandleTimeout is to be called; zero means never.
-func (c *Conn) PollTimeout() time.Time { return time.Time{} }
-
-// Overhead is the room that Seal needs before and behind the plaintext.
-func (c *Conn) Overhead() (head, tail int) { return 21, 16 }
-
-// Seal makes one application_data record of buf[off+head:].
-func (c *Conn) Seal(buf []byte, off int) []byte { panic("BUG: dtls: Seal before EventConnected") }
-
-// ExportKeyingMaterial is the exporter of RFC 5705.
-func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
-	return nil, ErrNotConnected
+func (c *Conn) SetRTT(rtt time.Duration) {
+	c.flight.initialRTO = min(max(2*rtt, minRTO), defaultMaxRTO)
 }
 
-// SRTPProfile is the negotiated profile, if there is one.
-func (c *Conn) SRTPProfile() (SRTPProfile, bool) { return 0, false }
+// SetFingerprints tells which certificates the peer may have, as the signalling says: one match is enough. It may come at any time; the
+// connection is not connected before. An empty list matches nothing. After EventConnected it has no effect.
+func (c *Conn) SetFingerprints(fps []Fingerprint) {
+	if c.state > StateConnecting {
+		return
+	}
+	c.fingerprints = append(make([]Fingerprint, 0, len(fps)), fps...)
+	if c.hs.complete {
+		c.verifyPeer()
+	}
+}
 
-// PeerCertificates is the peer's chain in DER, the leaf first.
-func (c *Conn) PeerCertificates() [][]byte { return nil }
+// HandleTimeout does what is due at now: a flight is sent again, or the handshake is given up.
+func (c *Conn) HandleTimeout(now time.Time) {
+	if c.state != StateConnecting {
+		return
+	}
+	if d := c.refusalDeadline(); !d.IsZero() && !now.Before(d) {
+		c.fail(c.refused.Alert, c.refused)
+		return
+	}
+	if !c.giveUp.IsZero() && !now.Before(c.giveUp) {
+		c.giveUpHandshake()
+		return
+	}
+	if d := c.flight.deadline(); !d.IsZero() && !now.Before(d) {
+		c.repeatFlight(now)
+	}
+}
+
+// PollTimeout is when HandleTimeout is to be called; zero means never.
+func (c *Conn) PollTimeout() (t time.Time) {
+	if c.state != StateConnecting {
+		return time.Time{}
+	}
+	for _, u := range [...]time.Time{c.flight.deadline(), c.giveUp, c.refusalDeadline()} {
+		if !u.IsZero() && (t.IsZero() || u.Before(t)) {
+			t = u
+		}
+	}
+	return t
+}
+
+// PollEvent returns the next event.
+func (c *Conn) PollEvent() (Event, bool) {
+	if len(c.events) == 0 {
+		return Event{}, false
+	}
+	e := c.events[0]
+	c.events = c.events[1:]
+	return e, true
+}
 
 // State is where the connection is.
-func (c *Conn) State() State { return StateNew }
+func (c *Conn) State() State { return c.state }
+
+// SRTPProfile is the negotiated profile, if there is one.
+func (c *Conn) SRTPProfile() (SRTPProfile, bool) { return c.hs.srtp, c.hs.srtp != 0 }
+
+// PeerCertificates is the peer's chain in DER, the leaf first; nil before the handshake is complete. It is not verified before
+// EventConnected.
+func (c *Conn) PeerCertificates() [][]byte {
+	if !c.hs.complete {
+		return nil
+	}
+	return c.hs.peerChain
+}
 
 // CipherSuite is the negotiated cipher suite, 0 before there is one.
-func (c *Conn) CipherSuite() uint16 { return 0 }
+func (c *Conn) CipherSuite() uint16 {
+	if c.hs.suite == nil {
+		return 0
+	}
+	return c.hs.suite.id
+}
 
 // Version is the negotiated protocol version, 0 before there is one.
-func (c *Conn) Version() uint16 { return 0 }
-
-// Close ends the connection with a close_notify.
-func (c *Conn) Close(now time.Time) {}
+func (c *Conn) Version() uint16 {
+	if c.hs.suite == nil {
+		return 0
+	}
+	return version12
+}
 
 // Stats counts what happened so far.
-func (c *Conn) Stats() Stats { return Stats{} }
+func (c *Conn) Stats() Stats { return c.stats }
 
-// ErrNotConnected is returned for what only a verified connection has.
-var ErrNotConnected = errors.New("dtls: not connected")
+// become goes on to another state. States are in the order of life, and the end is final.
+func (c *Conn) become(s State) {
+	if s <= c.state || c.state >= StateClosed {
+		panic(fmt.Sprintf("BUG: dtls: from %v to %v", c.state, s))
+	}
+	c.state = s
+}

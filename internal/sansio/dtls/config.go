@@ -1,0 +1,145 @@
+package dtls
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// Config is what a Conn is made of. Rand and Certificate are required; a zero value elsewhere means the default.
+type Config struct {
+	// Rand gives all randomness: hello randoms and key exchange secrets. It must be cryptographically secure where data is real.
+	Rand io.Reader
+	// Client says which side of the handshake this is (a=setup:active).
+	Client bool
+	// Certificate is what the peer will see.
+	Certificate Certificate
+	// SRTPProfiles are offered and accepted in use_srtp, in order of preference. nil means all that are known, the AEAD ones first; an
+	// empty list that is not nil switches use_srtp off.
+	SRTPProfiles []SRTPProfile
+	// CipherSuites are offered and accepted in order of preference; nil means all that are known.
+	CipherSuites []uint16
+	// MTU is the largest handshake datagram; 0 means 1200.
+	MTU int
+	// InitialRTO is how long the first transmission of a flight waits for an answer, until SetRTT knows better; 0 means 50 ms.
+	InitialRTO time.Duration
+	// MaxRTO caps the doubling of the retransmission timeout; 0 means 3 s.
+	MaxRTO time.Duration
+	// HandshakeTimeout is how long the handshake may take from Start or the first ClientHello on; 0 means 30 s.
+	HandshakeTimeout time.Duration
+	// KeyLog gets the session's secret in the NSS key log format; nil means that nobody does.
+	KeyLog io.Writer
+}
+
+// Defaults, and what an MTU may be: a fragment must fit in the smallest, and the largest is a record's limit.
+const (
+	defaultMTU              = 1200
+	minMTU                  = 128
+	maxMTU                  = maxPlaintext
+	defaultHandshakeTimeout = 30 * time.Second
+)
+
+// defaultSRTPProfiles prefer AEAD: one pass over the packet instead of two, and AES-128 is the faster.
+var defaultSRTPProfiles = [...]SRTPProfile{
+	SRTPAEADAES128GCM, SRTPAEADAES256GCM, SRTPAES128CMHMACSHA1_80, SRTPAES128CMHMACSHA1_32,
+}
+
+// resolve checks the caller's Config, all of it, and fills in the defaults. It owns the slices that it returns.
+func (cfg Config) resolve() (Config, error) {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("dtls: Config."+format, args...)) }
+
+	if cfg.Rand == nil {
+		bad("Rand is missing")
+	}
+	if err := cfg.Certificate.check(); err != nil {
+		bad("Certificate: %w", err)
+	}
+	if cfg.SRTPProfiles == nil {
+		cfg.SRTPProfiles = defaultSRTPProfiles[:]
+	}
+	cfg.SRTPProfiles = slices.Clone(cfg.SRTPProfiles)
+	for _, p := range cfg.SRTPProfiles {
+		if !slices.Contains(defaultSRTPProfiles[:], p) {
+			bad("SRTPProfiles has unknown %#04x", uint16(p))
+		}
+	}
+	cfg.CipherSuites = slices.Clone(cfg.CipherSuites)
+	for _, id := range cfg.CipherSuites {
+		if suiteByID(id) == nil {
+			bad("CipherSuites has unknown %#04x", id)
+		}
+	}
+	if cfg.CipherSuites == nil {
+		for i := range cipherSuites {
+			cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
+		}
+	}
+	if len(cfg.CipherSuites) == 0 {
+		bad("CipherSuites is empty")
+	}
+	if cfg.MTU == 0 {
+		cfg.MTU = defaultMTU
+	}
+	if cfg.MTU < minMTU || cfg.MTU > maxMTU {
+		bad("MTU is %d", cfg.MTU)
+	}
+	if cfg.InitialRTO == 0 {
+		cfg.InitialRTO = minRTO
+	}
+	if cfg.MaxRTO == 0 {
+		cfg.MaxRTO = defaultMaxRTO
+	}
+	if cfg.InitialRTO < 0 || cfg.MaxRTO < 0 {
+		bad("InitialRTO and MaxRTO are %v and %v", cfg.InitialRTO, cfg.MaxRTO)
+	}
+	if cfg.HandshakeTimeout == 0 {
+		cfg.HandshakeTimeout = defaultHandshakeTimeout
+	}
+	if cfg.HandshakeTimeout < 0 {
+		bad("HandshakeTimeout is %v", cfg.HandshakeTimeout)
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// Certificate is a chain of DER certificates, the leaf first, and the leaf's key: ECDSA on P-256 or P-384, Ed25519 or RSA.
+type Certificate struct {
+	Chain      [][]byte
+	PrivateKey crypto.Signer
+}
+
+func (c *Certificate) check() error {
+	if len(c.Chain) == 0 || c.PrivateKey == nil {
+		return errors.New("has no chain or no key")
+	}
+	size := 0
+	for _, der := range c.Chain {
+		size += 3 + len(der)
+	}
+	if len(c.Chain) > maxChain || size+3 > maxMessage {
+		return fmt.Errorf("%d certificates with %d bytes are too many", len(c.Chain), size)
+	}
+	public, _, err := publicKeyOf(c.Chain[0])
+	if err != nil {
+		return err
+	}
+	// All public keys of the standard library have it.
+	if k, ok := public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !k.Equal(c.PrivateKey.Public()) {
+		return errors.New("key is not the certificate's")
+	}
+	return nil
+}
+
+// SRTPProfile is an SRTP protection profile of the IANA registry (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+type SRTPProfile uint16
+
+// The known profiles.
+const (
+	SRTPAES128CMHMACSHA1_80 SRTPProfile = 0x0001
+	SRTPAES128CMHMACSHA1_32 SRTPProfile = 0x0002
+	SRTPAEADAES128GCM       SRTPProfile = 0x0007
+	SRTPAEADAES256GCM       SRTPProfile = 0x0008
+)

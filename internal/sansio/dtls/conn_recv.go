@@ -1,0 +1,227 @@
+package dtls
+
+import "time"
+
+// HandleDatagram takes a datagram from the peer and decrypts it in place. What PollData returns afterwards is part of b.
+func (c *Conn) HandleDatagram(now time.Time, b []byte) {
+	c.stats.DatagramsIn++
+	c.stats.DroppedUnread += uint64(len(c.data) - c.dataAt)
+	clear(c.data)
+	c.data, c.dataAt = c.data[:0], 0
+	for len(b) > 0 {
+		if c.state >= StateClosed || c.state == StateNew && c.cfg.Client {
+			c.stats.DroppedInactive++
+			return
+		}
+		r, rest, ok := parseRecord(b)
+		if !ok {
+			c.stats.DroppedMalformed++
+			return
+		}
+		b = rest
+		c.stats.RecordsIn++
+		c.handleRecord(now, r)
+		if c.opener != nil && len(c.early.records) > 0 {
+			c.openEarly(now)
+		}
+	}
+}
+
+// PollData returns the next application data record. It is valid until the next HandleDatagram, and lost if it has not been polled by
+// then. There is none before EventConnected.
+func (c *Conn) PollData() ([]byte, bool) {
+	if c.dataAt == len(c.data) {
+		return nil, false
+	}
+	b := c.data[c.dataAt]
+	c.dataAt++
+	return b, true
+}
+
+func (c *Conn) handleRecord(now time.Time, r record) {
+	switch {
+	case !r.wellFormed():
+		c.stats.DroppedMalformed++
+	case r.epoch == epochPlain:
+		c.handlePlain(now, r)
+	case r.epoch != epochProtected:
+		c.stats.DroppedEpoch++
+	case c.opener == nil:
+		// A Finished, or data behind it, that overtook the messages that give the keys.
+		if !c.early.put(r.raw) {
+			c.stats.DroppedOverflow++
+		}
+	default:
+		c.handleProtected(now, r)
+	}
+}
+
+// handlePlain takes a record of the epoch in which anybody can say anything. Nothing in it ends the connection.
+func (c *Conn) handlePlain(now time.Time, r record) {
+	switch r.typ {
+	case contentHandshake:
+		if c.hs.complete {
+			// Only the authenticated end of a flight makes us repeat ours (see handleFragments).
+			c.stats.DroppedEpoch++
+			return
+		}
+		c.handleFragments(now, r.epoch, r.payload())
+	case contentChangeCipherSpec:
+		// It tells nothing that the epoch of the records behind it does not: they are opened when the keys have been agreed on, with or
+		// without it.
+	case contentAlert:
+		// An unauthenticated alert must not end a handshake, as anybody who knows the addresses could send it (CVE-2023-49786 is such an
+		// attack). Whoever meant it will also not go on with the handshake, which then times out and tells of the alert.
+		if a := r.payload(); len(a) == alertLen && a[0] == alertFatal && !c.hs.complete {
+			c.plainAlert, c.hasPlainAlert = Alert(a[1]), true
+		}
+		c.stats.DroppedPlaintextAlert++
+	case contentApplicationData:
+		c.stats.DroppedPlaintextData++
+	default:
+		c.stats.DroppedMalformed++
+	}
+}
+
+// openEarly takes the records that came before their keys.
+func (c *Conn) openEarly(now time.Time) {
+	for _, raw := range c.early.take() {
+		if c.state >= StateClosed {
+			return
+		}
+		if r, _, ok := parseRecord(raw); ok {
+			c.handleProtected(now, r)
+		}
+	}
+}
+
+func (c *Conn) handleProtected(now time.Time, r record) {
+	if !c.replay.fresh(r.seq) {
+		c.stats.DroppedReplay++
+		return
+	}
+	plain, ok := c.opener.open(r.raw)
+	if !ok {
+		c.stats.DroppedBadMAC++
+		return
+	}
+	c.replay.mark(r.seq)
+	switch r.typ {
+	case contentApplicationData:
+		switch {
+		case c.state == StateConnected:
+			c.data = append(c.data, plain)
+			c.stats.DataIn++
+		case !c.held.put(plain):
+			c.stats.DroppedOverflow++
+		}
+	case contentHandshake:
+		c.handleFragments(now, r.epoch, plain)
+	case contentAlert:
+		c.handleAlert(plain)
+	default:
+		c.stats.DroppedUnexpected++
+	}
+}
+
+// handleFragments takes the content of a handshake record.
+func (c *Conn) handleFragments(now time.Time, epoch uint16, b []byte) {
+	for len(b) > 0 {
+		h, fragment, rest, ok := parseMessageHeader(b)
+		if !ok {
+			c.stats.DroppedMalformed++
+			return
+		}
+		b = rest
+		c.handleFragment(now, epoch, h, fragment)
+		if c.state >= StateClosed {
+			return
+		}
+	}
+}
+
+func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, fragment []byte) {
+	if epoch == epochProtected && h.typ != typeFinished {
+		c.handleRenegotiation(h)
+		return
+	}
+	if epoch == epochPlain && (h.typ == typeFinished || h.typ == typeHelloRequest) {
+		c.stats.DroppedUnexpected++
+		return
+	}
+	if h.typ == typeHelloVerifyRequest && c.cfg.Client && !c.hs.complete {
+		// Its message_seq is not to be relied on, so it does not go through the reassembly. It is never fragmented: it has under 300 bytes.
+		c.handleHelloVerifyRequest(now, h, fragment)
+		return
+	}
+	switch c.in.add(epoch, h, fragment) {
+	case fragmentTaken:
+		c.deliverMessages(now)
+	case fragmentConflicting:
+		c.stats.FragmentsConflicting++
+		c.deliverMessages(now)
+	case fragmentOld:
+		c.stats.FragmentsDuplicate++
+		// RFC 6347 section 4.2.4: "If an endpoint receives a retransmitted flight, it retransmits its own." The end of the peer's flight
+		// stands for all of it.
+		f := &c.flight
+		if f.isAnswer && h.seq == f.answers && h.fragmentOffset+h.fragmentLength == h.length && f.mayRepeat(now) {
+			c.repeatFlight(now)
+		}
+	case fragmentMalformed:
+		c.stats.DroppedMalformed++
+	case fragmentOverflow:
+		c.stats.DroppedOverflow++
+	}
+}
+
+// deliverMessages hands the messages that are whole and due to the handshake.
+func (c *Conn) deliverMessages(now time.Time) {
+	for c.state < StateClosed {
+		m, ok := c.in.peek()
+		if !ok {
+			return
+		}
+		if c.hs.complete { // a Finished with a new message_seq
+			c.in.reject()
+			c.stats.DroppedUnexpected++
+			return
+		}
+		if why := c.handleMessage(now, m); why != nil {
+			if m.epoch == epochProtected {
+				c.fail(why.Alert, why)
+			} else {
+				c.refuseMessage(now, why)
+			}
+			return
+		}
+	}
+}
+
+func (c *Conn) repeatFlight(now time.Time) {
+	c.flight.rewind(now)
+	c.stats.Retransmissions++
+}
+
+// handleRenegotiation answers an attempt at a second handshake. RFC 5246 section 7.2.2: the party that does not want one "SHOULD respond
+// with a no_renegotiation alert", which is a warning.
+func (c *Conn) handleRenegotiation(h messageHeader) {
+	c.stats.DroppedUnexpected++
+	if c.state == StateConnected && (h.typ == typeHelloRequest || h.typ == typeClientHello) && h.fragmentOffset == 0 {
+		c.queueAlert(alertWarning, AlertNoRenegotiation)
+	}
+}
+
+// handleAlert takes an authenticated alert.
+func (c *Conn) handleAlert(b []byte) {
+	switch {
+	case len(b) != alertLen:
+		c.stats.DroppedMalformed++
+	case Alert(b[1]) == AlertCloseNotify:
+		c.closedByPeer()
+	case b[0] == alertFatal:
+		c.failSilently(&AlertError{Alert(b[1])})
+	default:
+		c.stats.DroppedUnexpected++
+	}
+}

@@ -1,0 +1,46 @@
+package dtls
+
+import (
+	"crypto"
+	"crypto/hmac"
+)
+
+const (
+	masterSecretLen = 48
+	verifyDataLen   = 12
+)
+
+// prf is the pseudorandom function of TLS 1.2 (RFC 5246 section 5).
+//
+//	PRF(secret, label, seed) = P_<hash>(secret, label + seed)
+//	P_hash(secret, seed) = HMAC_hash(secret, A(1) + seed) + HMAC_hash(secret, A(2) + seed) + ...
+//	A(0) = seed, A(i) = HMAC_hash(secret, A(i-1))
+func prf(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []byte {
+	mac := hmac.New(h.New, secret)
+	writeSeed := func() {
+		mac.Write([]byte(label))
+		for _, s := range seed {
+			mac.Write(s)
+		}
+	}
+	writeSeed()
+	a := mac.Sum(nil)
+	out := make([]byte, 0, n+h.Size())
+	for len(out) < n {
+		mac.Reset()
+		mac.Write(a)
+		writeSeed()
+		out = mac.Sum(out)
+		mac.Reset()
+		mac.Write(a)
+		a = mac.Sum(a[:0])
+	}
+	return out[:n]
+}
+
+// keyBlock derives the ciphers of both directions (RFC 5246 section 6.3).
+func keyBlock(s *cipherSuite, master, clientRandom, serverRandom []byte) (client, server *recordCipher) {
+	k, iv := s.keyLen, s.ivLen()
+	b := prf(s.hash, master, "key expansion", 2*k+2*iv, serverRandom, clientRandom)
+	return newRecordCipher(s, b[:k], b[2*k:2*k+iv]), newRecordCipher(s, b[k:2*k], b[2*k+iv:])
+}

@@ -1,0 +1,175 @@
+package dtls
+
+import "encoding/binary"
+
+// Our own limits on what the peer may make us remember. A chain of ten certificates fits in maxMessage; a flight has five messages.
+const (
+	maxMessage    = 32 << 10
+	maxAhead      = 8        // messages that are put together at the same time
+	maxAheadBytes = 32 << 10 // sum of their sizes, without the one that is due
+)
+
+// message is a whole handshake message.
+type message struct {
+	typ   uint8
+	seq   uint16
+	epoch uint16 // of the records that carried it
+	raw   []byte // as if it had come in one fragment: what the transcript hashes
+}
+
+func (m *message) body() []byte { return m.raw[messageHeaderLen:] }
+
+// reassembly puts handshake messages together from their fragments and gives them out in the order of message_seq.
+type reassembly struct {
+	next  uint16              // message_seq that is due
+	slots [maxAhead]assembled // slots[i] is message next+i
+}
+
+// assembled is a message of which some fragments have come. raw is nil when none has.
+type assembled struct {
+	epoch   uint16
+	missing int      // Invariant: the number of zero bits in have
+	have    []uint64 // a bit for each byte of the body
+	raw     []byte
+}
+
+// fragmentResult says what became of a fragment.
+type fragmentResult uint8
+
+const (
+	fragmentTaken fragmentResult = iota
+	fragmentOld                  // of a message that was given out already
+	fragmentMalformed
+	fragmentOverflow    // over one of the limits
+	fragmentConflicting // contradicts what came before, which was forgotten
+)
+
+// add takes a fragment: h as on the wire and its bytes.
+func (r *reassembly) add(epoch uint16, h messageHeader, b []byte) fragmentResult {
+	// A fragment without bytes brings nothing, unless the message has none (CVE-2022-29190).
+	if h.fragmentOffset+h.fragmentLength > h.length || h.fragmentLength == 0 && h.length != 0 {
+		return fragmentMalformed
+	}
+	if h.length > maxMessage {
+		return fragmentOverflow
+	}
+	ahead := int(h.seq - r.next) // modulo 2^16
+	if ahead >= 1<<15 {
+		return fragmentOld
+	}
+	if ahead >= maxAhead {
+		return fragmentOverflow
+	}
+	s := &r.slots[ahead]
+	result := fragmentTaken
+	if s.raw != nil && (s.raw[0] != h.typ || len(s.raw) != messageHeaderLen+h.length || s.epoch != epoch || !s.agrees(h.fragmentOffset, b)) {
+		// One of the two is not the peer's. Whoever was first, the peer will send all fragments again, and they agree with each other.
+		*s = assembled{}
+		result = fragmentConflicting
+	}
+	if s.raw == nil {
+		if ahead > 0 && r.aheadBytes()+h.length > maxAheadBytes {
+			return fragmentOverflow
+		}
+		s.epoch, s.missing = epoch, h.length
+		s.have = make([]uint64, (h.length+63)/64)
+		s.raw = make([]byte, messageHeaderLen+h.length)
+		whole := h
+		whole.fragmentOffset, whole.fragmentLength = 0, h.length
+		whole.put(s.raw)
+	}
+	body := s.raw[messageHeaderLen:]
+	for i := range b {
+		if at := h.fragmentOffset + i; s.have[at/64]&(1<<(at%64)) == 0 {
+			s.have[at/64] |= 1 << (at % 64)
+			s.missing--
+			body[at] = b[i]
+		}
+	}
+	return result
+}
+
+// agrees says whether all bytes from offset on that came before are the same in b.
+func (s *assembled) agrees(offset int, b []byte) bool {
+	body := s.raw[messageHeaderLen:]
+	for i := range b {
+		if at := offset + i; s.have[at/64]&(1<<(at%64)) != 0 && body[at] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *reassembly) aheadBytes() (n int) {
+	for i := range r.slots[1:] {
+		n += max(0, len(r.slots[1+i].raw)-messageHeaderLen)
+	}
+	return n
+}
+
+// peek returns the message that is due, when it is whole.
+func (r *reassembly) peek() (message, bool) {
+	s := &r.slots[0]
+	if s.raw == nil || s.missing > 0 {
+		return message{}, false
+	}
+	return message{typ: s.raw[0], seq: r.next, epoch: s.epoch, raw: s.raw}, true
+}
+
+// accept goes on to the next message.
+func (r *reassembly) accept() {
+	copy(r.slots[:], r.slots[1:])
+	r.slots[maxAhead-1] = assembled{}
+	r.next++
+}
+
+// reject forgets the message that is due, so that a better one may come in its place.
+func (r *reassembly) reject() { r.slots[0] = assembled{} }
+
+// restart forgets everything and goes on with message_seq next.
+func (r *reassembly) restart(next uint16) { *r = reassembly{next: next} }
+
+const messageHeaderLen = 12
+
+// messageHeader is the header of a handshake fragment (RFC 6347 section 4.2.2).
+//
+//	HandshakeType msg_type; uint24 length; uint16 message_seq; uint24 fragment_offset; uint24 fragment_length;
+type messageHeader struct {
+	typ            uint8
+	length         int
+	seq            uint16
+	fragmentOffset int
+	fragmentLength int
+}
+
+// parseMessageHeader splits the first fragment from the content of a handshake record.
+func parseMessageHeader(b []byte) (h messageHeader, fragment, rest []byte, ok bool) {
+	if len(b) < messageHeaderLen {
+		return messageHeader{}, nil, nil, false
+	}
+	h = messageHeader{
+		typ:            b[0],
+		length:         uint24(b[1:]),
+		seq:            binary.BigEndian.Uint16(b[4:]),
+		fragmentOffset: uint24(b[6:]),
+		fragmentLength: uint24(b[9:]),
+	}
+	b = b[messageHeaderLen:]
+	if h.fragmentLength > len(b) {
+		return messageHeader{}, nil, nil, false
+	}
+	return h, b[:h.fragmentLength], b[h.fragmentLength:], true
+}
+
+func (h *messageHeader) put(b []byte) {
+	_ = b[messageHeaderLen-1]
+	b[0] = h.typ
+	putUint24(b[1:], h.length)
+	binary.BigEndian.PutUint16(b[4:], h.seq)
+	putUint24(b[6:], h.fragmentOffset)
+	putUint24(b[9:], h.fragmentLength)
+}
+
+func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
+
+func putUint24(b []byte, n int) { b[0], b[1], b[2] = byte(n>>16), byte(n>>8), byte(n) }

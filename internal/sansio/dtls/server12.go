@@ -1,0 +1,165 @@
+package dtls
+
+import (
+	"slices"
+	"time"
+)
+
+// serverChoice is what a server makes of a ClientHello.
+type serverChoice struct {
+	suite  *cipherSuite
+	scheme *signatureScheme
+	group  uint16
+	srtp   SRTPProfile
+}
+
+// choose negotiates, or says why the ClientHello is not acceptable. Whatever is unknown in it is passed over.
+func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
+	e := &h.extensions
+	// Versions are ones' complements: 1.0 is the larger number. A client of 1.3 says 1.2 here, and the truth in supported_versions.
+	if h.version > version12 || e.has(extSupportedVersions) && !slices.Contains(e.versions, version12) {
+		return s, refuse(AlertProtocolVersion, ErrVersion)
+	}
+	if !slices.Contains(h.compressions, compressionNull) {
+		return s, refusef(AlertIllegalParameter, "client takes no null compression")
+	}
+	if !e.extendedMaster {
+		return s, refuse(AlertHandshakeFailure, ErrNoExtendedMasterSecret)
+	}
+	if len(e.renegotiated) != 0 {
+		// RFC 5746 section 3.6: "if it is not [empty], MUST abort the handshake with a fatal "handshake_failure" alert".
+		return s, refuse(AlertHandshakeFailure, ErrRenegotiation)
+	}
+	if e.has(extECPointFormats) && !slices.Contains(e.pointFormats, pointUncompressed) {
+		return s, refusef(AlertIllegalParameter, "client takes no uncompressed points")
+	}
+	// RFC 8422 section 5.1: a client that does not send supported_groups leaves the choice to the server. P-256 is what all have.
+	offered := e.groups
+	if !e.has(extSupportedGroups) {
+		offered = []uint16{groupP256}
+	}
+	for _, g := range groups {
+		if slices.Contains(offered, g) {
+			s.group = g
+			break
+		}
+	}
+	key := c.cfg.Certificate.PrivateKey.Public()
+	s.scheme = pickScheme(key, e.schemes)
+	for _, id := range c.cfg.CipherSuites {
+		if suite := suiteByID(id); slices.Contains(h.suites, id) && suite.rsa == (kindOf(key) == keyRSA) {
+			s.suite = suite
+			break
+		}
+	}
+	if s.group == 0 || s.scheme == nil || s.suite == nil {
+		return s, refuse(AlertHandshakeFailure, ErrNothingInCommon)
+	}
+	for _, p := range c.cfg.SRTPProfiles {
+		if slices.Contains(e.srtpProfiles, uint16(p)) {
+			s.srtp = p
+			break
+		}
+	}
+	return s, nil
+}
+
+// handleClientHello makes flight 4.
+func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
+	hs := &c.hs
+	h, ok := parseClientHello(m.body())
+	if !ok {
+		return refusef(AlertDecodeError, "malformed ClientHello")
+	}
+	choice, why := c.choose(&h)
+	if why != nil {
+		return why
+	}
+	c.Start(now)
+	own, err := newShare(c.cfg.Rand, choice.group)
+	if err != nil || !c.readRandom(hs.serverRandom[:]) {
+		c.failRandomness()
+		return nil
+	}
+	params := appendServerParams(nil, choice.group, own.PublicKey().Bytes())
+	signed := slices.Concat(h.random[:], hs.serverRandom[:], params)
+	signature, err := choice.scheme.sign(c.cfg.Certificate.PrivateKey, c.cfg.Rand, signed)
+	if err != nil {
+		c.fail(AlertInternalError, err)
+		return nil
+	}
+	hs.hello, hs.suite, hs.srtp, hs.own = h, choice.suite, choice.srtp, own
+	hs.transcript.add(m.raw)
+
+	c.flight.begin(now)
+	c.flight.wantsAnswer = true
+	c.flight.answers, c.flight.isAnswer = m.seq, true
+	c.addMessage(epochPlain, typeServerHello, c.answer(&h, choice).append(nil))
+	c.addMessage(epochPlain, typeCertificate, appendCertificate(nil, c.cfg.Certificate.Chain))
+	keyExchange := serverKeyExchange{params: params, scheme: choice.scheme.id, signature: signature}
+	c.addMessage(epochPlain, typeServerKeyExchange, keyExchange.append(nil))
+	request := certificateRequest{types: []byte{certificateTypeECDSA, certificateTypeRSA}}
+	for i := range signatureSchemes {
+		request.schemes = append(request.schemes, signatureSchemes[i].id)
+	}
+	c.addMessage(epochPlain, typeCertificateRequest, request.append(nil))
+	c.addMessage(epochPlain, typeServerHelloDone, nil)
+	hs.expect = typeCertificate
+	return nil
+}
+
+func (c *Conn) answer(h *clientHello, choice serverChoice) *serverHello {
+	a := &serverHello{version: version12, random: c.hs.serverRandom, suite: choice.suite.id, compression: compressionNull}
+	e := &a.extensions
+	e.present = append(e.present, extExtendedMasterSecret)
+	if h.extensions.renegotiation || slices.Contains(h.suites, suiteEmptyRenegotiation) {
+		e.present = append(e.present, extRenegotiationInfo)
+	}
+	if h.extensions.has(extECPointFormats) {
+		e.present = append(e.present, extECPointFormats)
+		e.pointFormats = []byte{pointUncompressed}
+	}
+	if choice.srtp != 0 {
+		// RFC 5764 section 4.1.3: a server that does not use the client's MKI answers with an empty one.
+		e.present = append(e.present, extUseSRTP)
+		e.srtpProfiles = []uint16{uint16(choice.srtp)}
+	}
+	return a
+}
+
+func (c *Conn) handleClientKeyExchange(m message) *HandshakeError {
+	point, ok := parseClientKeyExchange(m.body())
+	if !ok {
+		return refusef(AlertDecodeError, "malformed ClientKeyExchange")
+	}
+	premaster, err := agree(c.hs.own, point)
+	if err != nil {
+		return refuse(AlertIllegalParameter, err)
+	}
+	c.hs.transcript.add(m.raw)
+	c.agreeOn(premaster)
+	c.hs.expect = typeCertificateVerify
+	return nil
+}
+
+// handleCertificateVerify takes the proof that the client owns the key of its certificate. It cannot be left out: nothing else is
+// due after ClientKeyExchange (CVE-2022-29222).
+func (c *Conn) handleCertificateVerify(m message) *HandshakeError {
+	scheme, signature, ok := parseSignature(m.body())
+	if !ok {
+		return refusef(AlertDecodeError, "malformed CertificateVerify")
+	}
+	if why := c.verifySignature(scheme, c.hs.transcript.messages, signature); why != nil {
+		return why
+	}
+	c.hs.transcript.add(m.raw)
+	c.hs.expect = typeFinished
+	return nil
+}
+
+// sendFinalFlight makes flight 6, which nothing answers: it is sent again when the client's Finished, message seq, comes again.
+func (c *Conn) sendFinalFlight(now time.Time, seq uint16) {
+	c.flight.begin(now)
+	c.flight.answers, c.flight.isAnswer = seq, true
+	c.addFinished()
+}

@@ -1,0 +1,162 @@
+package dtls
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Signature schemes (RFC 8446 section 4.2.3). In TLS 1.2 the ECDSA ones bind the hash, not the curve.
+const (
+	schemePKCS1SHA256 = 0x0401
+	schemePKCS1SHA384 = 0x0501
+	schemePKCS1SHA512 = 0x0601
+	schemeECDSASHA256 = 0x0403
+	schemeECDSASHA384 = 0x0503
+	schemePSSSHA256   = 0x0804
+	schemePSSSHA384   = 0x0805
+	schemePSSSHA512   = 0x0806
+	schemeEd25519     = 0x0807
+)
+
+type keyKind uint8
+
+const (
+	keyECDSA keyKind = iota + 1
+	keyEd25519
+	keyRSA
+)
+
+type signatureScheme struct {
+	id   uint16
+	kind keyKind
+	hash crypto.Hash // 0: the scheme signs the message itself
+	pss  bool
+}
+
+// signatureSchemes are all that we accept, in the order of preference. PKCS #1 is before PSS because it needs no randomness.
+var signatureSchemes = [...]signatureScheme{
+	{schemeECDSASHA256, keyECDSA, crypto.SHA256, false},
+	{schemeECDSASHA384, keyECDSA, crypto.SHA384, false},
+	{schemeEd25519, keyEd25519, 0, false},
+	{schemePKCS1SHA256, keyRSA, crypto.SHA256, false},
+	{schemePKCS1SHA384, keyRSA, crypto.SHA384, false},
+	{schemePKCS1SHA512, keyRSA, crypto.SHA512, false},
+	{schemePSSSHA256, keyRSA, crypto.SHA256, true},
+	{schemePSSSHA384, keyRSA, crypto.SHA384, true},
+	{schemePSSSHA512, keyRSA, crypto.SHA512, true},
+}
+
+func schemeByID(id uint16) *signatureScheme {
+	for i := range signatureSchemes {
+		if signatureSchemes[i].id == id {
+			return &signatureSchemes[i]
+		}
+	}
+	return nil
+}
+
+// pickScheme chooses how key signs, from what the peer can verify.
+func pickScheme(key crypto.PublicKey, offered []uint16) *signatureScheme {
+	kind := kindOf(key)
+	if k, ok := key.(*ecdsa.PublicKey); ok && k.Curve == elliptic.P384() && slices.Contains(offered, schemeECDSASHA384) {
+		return schemeByID(schemeECDSASHA384)
+	}
+	for i := range signatureSchemes {
+		if s := &signatureSchemes[i]; s.kind == kind && slices.Contains(offered, s.id) {
+			return s
+		}
+	}
+	return nil
+}
+
+// RSA keys that verify in bounded time and are not known to be breakable.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+// kindOf is the kind of a public key, 0 if we do not take it.
+func kindOf(key crypto.PublicKey) keyKind {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() || k.Curve == elliptic.P384() {
+			return keyECDSA
+		}
+	case ed25519.PublicKey:
+		return keyEd25519
+	case *rsa.PublicKey:
+		if n := k.N.BitLen(); n >= minRSABits && n <= maxRSABits {
+			return keyRSA
+		}
+	}
+	return 0
+}
+
+// publicKeyOf is the key of a leaf certificate. Nothing else in the certificate matters: the SDP vouches for its hash.
+func publicKeyOf(der []byte) (crypto.PublicKey, keyKind, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, 0, err
+	}
+	kind := kindOf(cert.PublicKey)
+	if kind == 0 {
+		return nil, 0, fmt.Errorf("dtls: certificate with a key of an unsupported kind (%v)", cert.PublicKeyAlgorithm)
+	}
+	return cert.PublicKey, kind, nil
+}
+
+func (s *signatureScheme) digest(msg []byte) []byte {
+	if s.hash == 0 {
+		return msg
+	}
+	d := s.hash.New()
+	d.Write(msg)
+	return d.Sum(nil)
+}
+
+func (s *signatureScheme) options() crypto.SignerOpts {
+	if s.pss {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}
+	}
+	return s.hash
+}
+
+func (s *signatureScheme) sign(key crypto.Signer, rand io.Reader, msg []byte) ([]byte, error) {
+	if _, ok := key.(*ecdsa.PrivateKey); ok {
+		rand = nil // deterministic, RFC 6979
+	}
+	return key.Sign(rand, s.digest(msg), s.options())
+}
+
+var errBadSignature = errors.New("dtls: signature does not verify")
+
+// verify checks that msg was signed by the owner of key.
+func (s *signatureScheme) verify(key crypto.PublicKey, msg, sig []byte) error {
+	ok := false
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		ok = s.kind == keyECDSA && ecdsa.VerifyASN1(k, s.digest(msg), sig)
+	case ed25519.PublicKey:
+		ok = s.kind == keyEd25519 && ed25519.Verify(k, msg, sig)
+	case *rsa.PublicKey:
+		switch {
+		case s.kind != keyRSA:
+		case s.pss:
+			ok = rsa.VerifyPSS(k, s.hash, s.digest(msg), sig, s.options().(*rsa.PSSOptions)) == nil
+		default:
+			ok = rsa.VerifyPKCS1v15(k, s.hash, s.digest(msg), sig) == nil
+		}
+	}
+	if !ok {
+		return errBadSignature
+	}
+	return nil
+}
