@@ -1,0 +1,258 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/pion/logging"
+	"github.com/pion/stun/v4"
+	"github.com/pion/webrtc/v4"
+	"github.com/pion/webrtc/v4/pkg/rtcerr"
+
+	"github.com/sansrtc/rtc/internal/sansio/peer"
+	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/std"
+)
+
+// Builder says how a PeerConnection is to be made. It is a value: each method returns a changed copy, so that a base can be kept and
+// used for many connections.
+//
+//	base := rtc.NewBuilder().Runtime(rt).ICEServers(servers...)
+//	pc, err := base.Handler(&call{}).Build(ctx)
+type Builder struct {
+	configuration Configuration
+	handler       EventHandler
+	runtime       runtime.Runtime
+	logger        logging.LoggerFactory
+	listen        []string
+	ice           ICEOptions
+	dtls          DTLSOptions
+	sctp          SCTPOptions
+}
+
+// NewBuilder returns the defaults: no servers, no handler, the operating system's sockets.
+func NewBuilder() Builder { return Builder{} }
+
+// Configuration sets W3C's RTCConfiguration, replacing what ICEServers and Certificates have set.
+func (b Builder) Configuration(c Configuration) Builder {
+	b.configuration = cloneConfiguration(c)
+	return b
+}
+
+// ICEServers sets the configuration's iceServers.
+func (b Builder) ICEServers(servers ...ICEServer) Builder {
+	b.configuration.ICEServers = slices.Clone(servers)
+	return b
+}
+
+// Certificates sets the configuration's certificates; the first is used. Without one each connection makes its own.
+func (b Builder) Certificates(certificates ...Certificate) Builder {
+	b.configuration.Certificates = slices.Clone(certificates)
+	return b
+}
+
+// Handler sets who hears the connection's events. A connection without a handler is used by its iterators, and all its channels' messages
+// wait to be pulled.
+func (b Builder) Handler(h EventHandler) Builder {
+	b.handler = h
+	return b
+}
+
+// Runtime sets the world that the connection lives in; default is package std.
+func (b Builder) Runtime(rt runtime.Runtime) Builder {
+	b.runtime = rt
+	return b
+}
+
+// LoggerFactory sets where the connection logs to; default is nowhere. See [SlogLoggerFactory].
+func (b Builder) LoggerFactory(f logging.LoggerFactory) Builder {
+	b.logger = f
+	return b
+}
+
+// ListenAddrs sets the UDP addresses, "ip:port", that sockets are opened on; default is all addresses and a free port.
+func (b Builder) ListenAddrs(addrs ...string) Builder {
+	b.listen = slices.Clone(addrs)
+	return b
+}
+
+// ICE sets the knobs of ICE.
+func (b Builder) ICE(o ICEOptions) Builder {
+	b.ice = o
+	return b
+}
+
+// DTLS sets the knobs of DTLS.
+func (b Builder) DTLS(o DTLSOptions) Builder {
+	b.dtls = o
+	return b
+}
+
+// SCTP sets the knobs of data channels.
+func (b Builder) SCTP(o SCTPOptions) Builder {
+	b.sctp = o
+	return b
+}
+
+const (
+	maxMessageSizeLimit   = 16 << 20
+	defaultMaxMessageSize = 256 << 10
+	defaultReceiveBuffer  = 4 << 20
+	defaultSendBuffer     = 16 << 20
+)
+
+// Build makes the connection. All mistakes are reported at once, joined; each has its W3C category. ctx bounds Build only: a connection
+// ends by Close.
+func (b Builder) Build(ctx context.Context) (*PeerConnection, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if b.runtime == nil {
+		b.runtime = std.Default()
+	}
+	listen, err := b.check()
+	if err != nil {
+		return nil, err
+	}
+	certificate := new(Certificate)
+	if len(b.configuration.Certificates) > 0 {
+		*certificate = b.configuration.Certificates[0]
+	} else if certificate, err = generateCertificate(b.runtime); err != nil {
+		return nil, err
+	}
+	key, err := coreCertificate(certificate)
+	if err != nil {
+		return nil, &rtcerr.InvalidAccessError{Err: err}
+	}
+	b.configuration.Certificates = []Certificate{*certificate}
+	return newPeerConnection(b, listen, key)
+}
+
+// check finds every mistake.
+func (b *Builder) check() (listen []netip.AddrPort, err error) {
+	var errs []error
+	add := func(err error) { errs = append(errs, err) }
+
+	errs = append(errs, checkConfiguration(&b.configuration, b.runtime.Now())...)
+	for _, s := range b.listen {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			add(&rtcerr.SyntaxError{Err: fmt.Errorf("rtc: ListenAddrs: %w", err)})
+			continue
+		}
+		listen = append(listen, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	if m := b.sctp.MaxMessageSize; m < 0 || m > maxMessageSizeLimit {
+		add(&rtcerr.RangeError{Err: fmt.Errorf("rtc: SCTPOptions.MaxMessageSize %d is not in 0..%d", m, maxMessageSizeLimit)})
+	}
+	b.sctp.MaxMessageSize = orDefault(b.sctp.MaxMessageSize, defaultMaxMessageSize)
+	b.sctp.SendBuffer = orDefault(b.sctp.SendBuffer, defaultSendBuffer)
+	b.sctp.ReceiveBuffer = orDefault(b.sctp.ReceiveBuffer, max(defaultReceiveBuffer, 2*b.sctp.MaxMessageSize))
+	if b.sctp.ReceiveBuffer < 2*b.sctp.MaxMessageSize {
+		add(&rtcerr.RangeError{Err: errors.New("rtc: SCTPOptions.ReceiveBuffer is smaller than two messages")})
+	}
+	if b.sctp.SendBuffer < 0 {
+		add(&rtcerr.RangeError{Err: errors.New("rtc: SCTPOptions.SendBuffer is negative")})
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"ICEOptions.DisconnectedTimeout", b.ice.DisconnectedTimeout},
+		{"ICEOptions.FailedTimeout", b.ice.FailedTimeout},
+		{"ICEOptions.ConsentInterval", b.ice.ConsentInterval},
+		{"DTLSOptions.HandshakeTimeout", b.dtls.HandshakeTimeout},
+	} {
+		if d.d < 0 {
+			add(&rtcerr.RangeError{Err: fmt.Errorf("rtc: %s is negative", d.name)})
+		}
+	}
+	if b.ice.MaxRemoteCandidates < 0 {
+		add(&rtcerr.RangeError{Err: errors.New("rtc: ICEOptions.MaxRemoteCandidates is negative")})
+	}
+	if r := b.dtls.AnsweringRole; r > DTLSRoleServer {
+		add(&rtcerr.TypeError{Err: fmt.Errorf("rtc: DTLSOptions.AnsweringRole %d is no role", r)})
+	}
+	return listen, errors.Join(errs...)
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// checkConfiguration follows "set a configuration" and the constructor's steps. https://w3c.github.io/webrtc-pc/#set-the-configuration
+func checkConfiguration(c *Configuration, now time.Time) (errs []error) {
+	for i := range c.Certificates {
+		// "If the value of certificate.expires is less than the current time, throw an InvalidAccessError."
+		if e := c.Certificates[i].Expires(); !e.IsZero() && e.Before(now) {
+			errs = append(errs, &rtcerr.InvalidAccessError{Err: webrtc.ErrCertificateExpired})
+		}
+	}
+	for _, s := range c.ICEServers {
+		errs = append(errs, checkICEServer(s)...)
+	}
+	if c.PeerIdentity != "" {
+		errs = append(errs, &rtcerr.NotSupportedError{Err: errors.New("rtc: Configuration.PeerIdentity: there are no identity providers")})
+	}
+	if c.RTCPMuxPolicy == webrtc.RTCPMuxPolicyNegotiate {
+		errs = append(errs, &rtcerr.NotSupportedError{Err: errors.New("rtc: Configuration.RTCPMuxPolicy: RTCP is always multiplexed")})
+	}
+	if c.SDPSemantics != webrtc.SDPSemanticsUnifiedPlan {
+		errs = append(errs, &rtcerr.NotSupportedError{Err: errors.New("rtc: Configuration.SDPSemantics: there is only Unified Plan")})
+	}
+	return errs
+}
+
+// checkICEServer follows W3C's "validate an ICE server".
+func checkICEServer(s ICEServer) (errs []error) {
+	if len(s.URLs) == 0 {
+		return []error{&rtcerr.SyntaxError{Err: errors.New("rtc: ICEServer has no URLs")}}
+	}
+	for _, raw := range s.URLs {
+		u, err := stun.ParseURI(raw)
+		if err != nil {
+			errs = append(errs, &rtcerr.SyntaxError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, err)})
+			continue
+		}
+		// "If scheme name is "turn" or "turns", and either of server.username or server.credential are omitted, then throw an
+		// InvalidAccessError."
+		if (u.Scheme == stun.SchemeTypeTURN || u.Scheme == stun.SchemeTypeTURNS) && (s.Username == "" || s.Credential == nil) {
+			errs = append(errs, &rtcerr.InvalidAccessError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, webrtc.ErrNoTurnCredentials)})
+		}
+	}
+	return errs
+}
+
+func cloneConfiguration(c Configuration) Configuration {
+	c.ICEServers = slices.Clone(c.ICEServers)
+	c.Certificates = slices.Clone(c.Certificates)
+	return c
+}
+
+// coreConfig is what the core is told of the builder.
+func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
+	return peer.Config{
+		Rand:                b.runtime.Rand(),
+		Certificate:         key,
+		PassiveAnswer:       b.dtls.AnsweringRole == DTLSRoleServer,
+		HandshakeTimeout:    b.dtls.HandshakeTimeout,
+		KeyLog:              b.dtls.KeyLogWriter,
+		MaxMessageSize:      b.sctp.MaxMessageSize,
+		ReceiveBuffer:       b.sctp.ReceiveBuffer,
+		SendBuffer:          b.sctp.SendBuffer,
+		HeartbeatInterval:   b.sctp.HeartbeatInterval,
+		AlwaysData:          b.configuration.AlwaysNegotiateDataChannels,
+		DisconnectedTimeout: b.ice.DisconnectedTimeout,
+		FailedTimeout:       b.ice.FailedTimeout,
+		ConsentInterval:     b.ice.ConsentInterval,
+		MaxRemoteCandidates: b.ice.MaxRemoteCandidates,
+	}
+}

@@ -1,0 +1,237 @@
+package rtc
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/sansrtc/rtc/internal/sansio/peer"
+)
+
+// Dispatch implements runtime.Loop: it tells the handler all that has happened, in order.
+func (l *loop) Dispatch() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dispatching {
+		return
+	}
+	l.dispatching = true
+	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
+		l.dispatch(&ev)
+		if l.dirty {
+			l.flush(l.now())
+		}
+	}
+	l.dispatching = false
+	if !l.closed {
+		l.flush(l.now()) // what Taken has made of the receive window
+	}
+	l.rearm()
+}
+
+// tell runs f, which is user code, without mu.
+func (l *loop) tell(f func(h EventHandler)) {
+	h := l.pc.builder.handler
+	if h == nil {
+		return
+	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	f(h)
+}
+
+// dispatch tells one event. It is called with mu held and lets go of it for the handler.
+func (l *loop) dispatch(ev *peer.Event) {
+	pc := l.pc
+	switch ev.Kind {
+	case peer.EventMessage:
+		l.dispatchMessage(ev)
+	case peer.EventChannelIncoming, peer.EventChannelOpen, peer.EventBufferedAmountLow, peer.EventChannelClosing,
+		peer.EventChannelError, peer.EventChannelClosed:
+		l.dispatchChannel(ev)
+	case peer.EventNegotiationNeeded:
+		if l.core.ConfirmNegotiation() {
+			l.publish(Event{Kind: EventNegotiationNeeded})
+			l.tell(func(h EventHandler) { h.OnNegotiationNeeded(pc) })
+		}
+	case peer.EventSignalingState:
+		s := signalingState(peer.SignalingState(ev.State))
+		pc.log.Debugf("signaling state: %v", s)
+		l.publish(Event{Kind: EventSignalingStateChange, SignalingState: s})
+		l.tell(func(h EventHandler) { h.OnSignalingStateChange(pc, s) })
+	case peer.EventGatheringState:
+		s := gatheringState(peer.GatheringState(ev.State))
+		if s == ICEGatheringStateGathering {
+			l.candidates = nil
+		}
+		l.publish(Event{Kind: EventICEGatheringStateChange, ICEGatheringState: s})
+		l.tell(func(h EventHandler) { h.OnICEGatheringStateChange(pc, s) })
+	case peer.EventCandidate:
+		var c *ICECandidate
+		if ev.Candidate != nil {
+			c = iceCandidate(ev.Candidate)
+		}
+		l.candidates = append(l.candidates, c)
+		l.publish(Event{Kind: EventICECandidate, ICECandidate: c})
+		l.tell(func(h EventHandler) { h.OnICECandidate(pc, c) })
+	case peer.EventServerUnused:
+		// "errorCode … 701 if no host candidate can reach the server", and a text that says why.
+		e := ICECandidateError{URL: ev.Server, ErrorCode: 701, ErrorText: "server-reflexive and relayed candidates are not gathered"}
+		l.publish(Event{Kind: EventICECandidateError, ICECandidateError: e})
+		l.tell(func(h EventHandler) { h.OnICECandidateError(pc, e) })
+	case peer.EventICEState:
+		s := iceState(peer.ICEState(ev.State))
+		pc.log.Debugf("ICE connection state: %v", s)
+		pc.iceState.Store(int32(s))
+		l.publish(Event{Kind: EventICEConnectionStateChange, ICEConnectionState: s})
+		l.tell(func(h EventHandler) { h.OnICEConnectionStateChange(pc, s) })
+	case peer.EventConnectionState:
+		s := connectionState(peer.ConnectionState(ev.State))
+		pc.log.Infof("connection state: %v", s)
+		if !l.closed {
+			pc.connectionState.Store(int32(s))
+		}
+		l.publish(Event{Kind: EventConnectionStateChange, ConnectionState: s})
+		l.tell(func(h EventHandler) { h.OnConnectionStateChange(pc, s) })
+	}
+}
+
+func (l *loop) dispatchMessage(ev *peer.Event) {
+	dc := l.channels[ev.Channel]
+	if dc == nil {
+		panic("BUG: rtc: message for a channel that was not announced")
+	}
+	msg := DataChannelMessage{IsString: ev.IsString, Data: ev.Data}
+	if dc.pulled {
+		dc.inbox.push(msg, ev.Charge)
+		return
+	}
+	l.tell(func(h EventHandler) { h.OnDataChannelMessage(l.pc, dc, msg) })
+	l.taken(ev.Charge)
+}
+
+// taken opens the receive window for what the application has got; what the window update needs is sent by whoever holds mu next.
+func (l *loop) taken(charge int) { l.core.Taken(l.now(), charge) }
+
+func (l *loop) dispatchChannel(ev *peer.Event) {
+	pc := l.pc
+	dc := l.channels[ev.Channel]
+	if dc == nil {
+		if ev.Kind != peer.EventChannelIncoming {
+			panic("BUG: rtc: event of a channel that was not announced")
+		}
+		dc = l.addChannel(ev.Channel, *ev.Params)
+	}
+	switch ev.Kind {
+	case peer.EventChannelIncoming:
+		dc.opened(ev.Params)
+		l.incoming = append(l.incoming, dc)
+		l.publish(Event{Kind: EventDataChannel, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannel(pc, dc) })
+		l.publish(Event{Kind: EventDataChannelOpen, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannelOpen(pc, dc) })
+		l.taken(ev.Charge)
+	case peer.EventChannelOpen:
+		dc.opened(ev.Params)
+		l.publish(Event{Kind: EventDataChannelOpen, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannelOpen(pc, dc) })
+	case peer.EventBufferedAmountLow:
+		l.publish(Event{Kind: EventDataChannelBufferedAmountLow, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannelBufferedAmountLow(pc, dc) })
+	case peer.EventChannelClosing:
+		dc.state.Store(int32(DataChannelStateClosing))
+		dc.room.broadcast()
+		l.publish(Event{Kind: EventDataChannelClosing, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannelClosing(pc, dc) })
+	case peer.EventChannelError:
+		dc.err = ev.Err
+		l.publish(Event{Kind: EventDataChannelError, DataChannel: dc, Err: ev.Err})
+		l.tell(func(h EventHandler) { h.OnDataChannelError(pc, dc, ev.Err) })
+	case peer.EventChannelClosed:
+		l.forgetChannel(dc)
+		l.publish(Event{Kind: EventDataChannelClose, DataChannel: dc})
+		l.tell(func(h EventHandler) { h.OnDataChannelClose(pc, dc) })
+	}
+}
+
+func (l *loop) addChannel(h peer.Handle, p peer.Params) *DataChannel {
+	dc := newDataChannel(l, h, p)
+	// Nobody hears the messages of a connection without a handler: they wait until they are pulled.
+	dc.pulled = l.pc.builder.handler == nil
+	l.channels[h] = dc
+	return dc
+}
+
+func (l *loop) forgetChannel(dc *DataChannel) {
+	dc.final = l.core.ChannelReport(dc.handle)
+	dc.ended = true
+	dc.state.Store(int32(DataChannelStateClosed))
+	dc.room.broadcast()
+	dc.inbox.arrived.broadcast()
+	l.core.ForgetChannel(dc.handle)
+	delete(l.channels, dc.handle)
+	if i := slices.Index(l.incoming, dc); i >= 0 {
+		l.incoming = slices.Delete(l.incoming, i, i+1)
+	}
+}
+
+// waitForRoom registers dc to be woken when its buffer has room.
+func (l *loop) waitForRoom(dc *DataChannel) <-chan struct{} {
+	if !slices.Contains(l.waiting, dc) {
+		l.waiting = append(l.waiting, dc)
+	}
+	return dc.room.wait()
+}
+
+// wakeWaiting wakes who waits for room, where there is some now.
+func (l *loop) wakeWaiting() {
+	l.waiting = slices.DeleteFunc(l.waiting, func(dc *DataChannel) bool {
+		if !l.closed && !dc.ended && dc.room.waited() && l.core.BufferedAmount(dc.handle) > l.pc.builder.sctp.SendBuffer/2 {
+			return false
+		}
+		dc.room.broadcast()
+		return true
+	})
+}
+
+func iceCandidate(c *peer.LocalCandidate) *ICECandidate {
+	out := &ICECandidate{
+		ICECandidate: webrtc.ICECandidate{
+			Foundation:    c.Foundation,
+			Priority:      c.Priority,
+			Address:       c.Addr.Addr().String(),
+			Protocol:      ICEProtocolUDP,
+			Port:          c.Addr.Port(),
+			Component:     c.Component,
+			Typ:           ICECandidateTypeHost,
+			SDPMid:        c.Mid,
+			SDPMLineIndex: uint16(c.MLineIndex),
+		},
+		UsernameFragment: c.Ufrag,
+		line:             c.String(),
+	}
+	if c.Related != (netip.AddrPort{}) {
+		out.RelatedAddress, out.RelatedPort = c.Related.Addr().String(), c.Related.Port()
+	}
+	return out
+}
+
+// signal wakes goroutines that wait for a change. Its owner's mutex guards it.
+type signal struct{ ch chan struct{} }
+
+func (s *signal) wait() <-chan struct{} {
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) waited() bool { return s.ch != nil }
+
+func (s *signal) broadcast() {
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}

@@ -1,0 +1,99 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/sctp"
+)
+
+// OpenChannel is W3C's createDataChannel.
+func (c *Core) OpenChannel(now time.Time, p Params) (Handle, error) {
+	h, err := c.channels.Open(now, p)
+	if err != nil {
+		return 0, err
+	}
+	if !c.needData {
+		c.needData = true
+		c.session.NeedDataChannel()
+		c.updateNegotiation()
+	}
+	c.pump(now)
+	return h, nil
+}
+
+// Send queues a message and takes data over.
+func (c *Core) Send(now time.Time, h Handle, data []byte, isString bool) error {
+	err := c.channels.Send(now, h, data, isString, c.queued(h))
+	if err == nil {
+		c.pumpChannels(now)
+	}
+	return err
+}
+
+// CloseChannel begins the closing procedure: what was sent before still goes out.
+func (c *Core) CloseChannel(now time.Time, h Handle) {
+	c.channels.Close(now, h)
+	c.pump(now)
+}
+
+// ForgetChannel drops what is kept of a closed channel.
+func (c *Core) ForgetChannel(h Handle) {
+	c.channels.Forget(h)
+	delete(c.thresholds, h)
+}
+
+// ChannelState is the channel's state now, before its events were told.
+func (c *Core) ChannelState(h Handle) ChannelState { return c.channels.State(h) }
+
+// BufferedAmount is W3C's bufferedAmount: what was sent by Send and not yet transmitted.
+func (c *Core) BufferedAmount(h Handle) int { return c.channels.BufferedAmount(h) + c.queued(h) }
+
+func (c *Core) queued(h Handle) int {
+	if c.sctp == nil {
+		return 0
+	}
+	info, ok := c.channels.Info(h)
+	if !ok || !info.HasID {
+		return 0
+	}
+	return c.sctp.BufferedAmount(sctp.StreamID(info.ID))
+}
+
+// SetBufferedAmountLowThreshold sets when EventBufferedAmountLow comes.
+func (c *Core) SetBufferedAmountLowThreshold(h Handle, n int) {
+	if c.thresholds == nil {
+		c.thresholds = make(map[Handle]int)
+	}
+	c.thresholds[h] = n
+	if info, ok := c.channels.Info(h); ok && info.HasID {
+		c.applyThreshold(h, info.ID)
+	}
+}
+
+func (c *Core) applyThreshold(h Handle, id uint16) {
+	if n, ok := c.thresholds[h]; ok && c.sctp != nil {
+		c.sctp.SetBufferedAmountLowThreshold(sctp.StreamID(id), n)
+	}
+}
+
+// Unsent tells how busy the association is: what waits for its first transmission on the channel's stream, and whether anything is in flight.
+func (c *Core) Unsent(h Handle) (bytes int, inFlight bool) {
+	if c.sctp == nil {
+		return 0, false
+	}
+	return c.queued(h), c.sctp.Stats().InFlight > 0
+}
+
+// ChannelReport gives a channel's figures.
+func (c *Core) ChannelReport(h Handle) ChannelReport {
+	info, _ := c.channels.Info(h)
+	return ChannelReport{Info: info, Handle: h}
+}
+
+// MaxSendMessageSize is the largest message that the peer takes.
+func (c *Core) MaxSendMessageSize() int {
+	if c.transport.maxMessage == 0 {
+		return maxSend
+	}
+	return c.transport.maxMessage
+}

@@ -1,0 +1,87 @@
+package peer
+
+import (
+	"io"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/channel"
+	"github.com/sansrtc/rtc/internal/sansio/dtls"
+	"github.com/sansrtc/rtc/internal/sansio/ice"
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
+)
+
+// What the owner of a Core needs of the machines' vocabularies.
+type (
+	Certificate     = dtls.Certificate
+	Description     = jsep.Description
+	DescriptionType = jsep.Type
+	SignalingState  = jsep.SignalingState
+	RemoteCandidate = jsep.RemoteCandidate
+	ICEState        = ice.State
+	Candidate       = ice.Candidate
+	Handle          = channel.Handle
+	Params          = channel.Params
+	ChannelState    = channel.State
+)
+
+// The machines' enumerations, likewise.
+const (
+	Offer    = jsep.Offer
+	PrAnswer = jsep.PrAnswer
+	Answer   = jsep.Answer
+	Rollback = jsep.Rollback
+
+	Stable = jsep.Stable
+
+	ChannelConnecting = channel.Connecting
+	ChannelOpen       = channel.Open
+	ChannelClosing    = channel.Closing
+	ChannelClosed     = channel.Closed
+)
+
+// GenerateCertificate makes a self-signed certificate out of rand's bytes.
+func GenerateCertificate(rand io.Reader, now, notAfter time.Time) (Certificate, error) {
+	return dtls.GenerateCertificate(rand, now, notAfter)
+}
+
+// Config is what a Core is made of. Rand and Certificate are required; a zero value elsewhere means the default of the machine it is for.
+type Config struct {
+	Rand        io.Reader
+	Certificate Certificate
+
+	PassiveAnswer    bool // take the server's role when an offer leaves the choice
+	HandshakeTimeout time.Duration
+	KeyLog           io.Writer
+
+	MaxMessageSize    int // offered to the peer, and enforced
+	ReceiveBuffer     int
+	SendBuffer        int
+	HeartbeatInterval time.Duration
+	AlwaysData        bool // offer a data section even without a channel
+
+	DisconnectedTimeout, FailedTimeout, ConsentInterval time.Duration
+	MaxRemoteCandidates                                 int
+}
+
+// GatheringState is W3C's RTCIceGatheringState.
+type GatheringState uint8
+
+// The gathering states.
+const (
+	GatheringNew GatheringState = iota
+	Gathering
+	GatheringComplete
+)
+
+// ConnectionState is W3C's RTCPeerConnectionState.
+type ConnectionState uint8
+
+// The connection states.
+const (
+	ConnectionNew ConnectionState = iota
+	Connecting
+	Connected
+	Disconnected
+	Failed
+	Closed
+)

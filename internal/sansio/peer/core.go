@@ -1,0 +1,184 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/channel"
+	"github.com/sansrtc/rtc/internal/sansio/dtls"
+	"github.com/sansrtc/rtc/internal/sansio/ice"
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/sctp"
+)
+
+// mtu is the largest UDP payload that is sent: what every path carries that WebRTC is used on (RFC 8831 section 5 asks for 1200 as the start).
+const mtu = 1200
+
+// Core is one connection. It is not safe for concurrent use.
+type Core struct {
+	cfg Config
+
+	session  *jsep.Session
+	ice      *ice.Agent // nil until a local description has a media section
+	dtls     *dtls.Conn // nil until the role is known or the peer's ClientHello has decided it
+	sctp     *sctp.Association
+	channels *channel.Machine
+
+	transport transport
+	gathering GatheringState
+	gather    bool // the owner is asked to gather
+	// negotiation says that EventNegotiationNeeded was queued and nothing has settled it since: W3C's [[NegotiationNeeded]].
+	negotiation bool
+	needData    bool // a data section was asked for
+
+	iceState   ice.State
+	connection ConnectionState
+	dtlsFailed bool
+	closed     bool
+
+	// thresholds keeps bufferedAmountLowThreshold of channels whose stream is not known yet.
+	thresholds map[Handle]int
+
+	burst  bool   // SCTP packets came since the last EndBurst
+	carry  []byte // a sealed packet that was longer than the run it was made for
+	events events
+	stats  Stats
+}
+
+// transport is what the descriptions have said, and what was done about it.
+type transport struct {
+	known       bool // a section is negotiated, at least offered
+	mid         string
+	mLineIndex  int
+	role        jsep.DTLSRole
+	started     bool            // the DTLS handshake
+	early       bool            // the role was taken from the peer's ClientHello
+	remote      ice.Credentials // told to the agent in this generation
+	remoteEnded bool
+	data        bool // a data section is negotiated
+	sctpPort    uint16
+	maxMessage  int   // what the peer takes; 0: anything
+	last        route // that Close leaves by
+}
+
+// New makes a Core, or says what is wrong with cfg.
+func New(cfg Config) (*Core, error) {
+	fingerprint, err := dtls.FingerprintOf(cfg.Certificate.Chain[0], "sha-256")
+	if err != nil {
+		return nil, err
+	}
+	session, err := jsep.New(jsep.Config{
+		Rand: cfg.Rand,
+		NewCredentials: func() (ufrag, pwd string, err error) {
+			c, err := ice.NewCredentials(cfg.Rand)
+			return c.Ufrag, c.Pwd, err
+		},
+		Fingerprints:   []jsep.Fingerprint{{Algorithm: fingerprint.Algorithm, Value: fingerprint.String()}},
+		MaxMessageSize: cfg.MaxMessageSize,
+		AnsweringRole:  answeringRole(cfg.PassiveAnswer),
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &Core{
+		cfg:      cfg,
+		session:  session,
+		channels: channel.New(channel.Config{SendBuffer: cfg.SendBuffer}),
+	}
+	if cfg.AlwaysData {
+		c.session.NeedDataChannel()
+	}
+	return c, nil
+}
+
+func answeringRole(passive bool) jsep.DTLSRole {
+	if passive {
+		return jsep.RoleServer
+	}
+	return jsep.RoleClient
+}
+
+// HandleTimeout does what is due at now.
+func (c *Core) HandleTimeout(now time.Time) {
+	if c.closed {
+		return
+	}
+	if c.ice != nil {
+		c.ice.HandleTimeout(now)
+	}
+	if c.dtls != nil {
+		c.dtls.HandleTimeout(now)
+	}
+	if c.sctp != nil {
+		c.sctp.HandleTimeout(now)
+	}
+	c.pump(now)
+}
+
+// PollTimeout is when HandleTimeout is to be called; zero means never.
+func (c *Core) PollTimeout() (t time.Time) {
+	if c.closed {
+		return t
+	}
+	if c.ice != nil {
+		t = earliest(t, c.ice.PollTimeout())
+	}
+	if c.dtls != nil {
+		t = earliest(t, c.dtls.PollTimeout())
+	}
+	if c.sctp != nil {
+		t = earliest(t, c.sctp.PollTimeout())
+	}
+	return t
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// PollEvent gives the next event. Its Charge is owed to Taken.
+func (c *Core) PollEvent() (Event, bool) { return c.events.pop() }
+
+// HasEvents tells whether PollEvent has something.
+func (c *Core) HasEvents() bool { return c.events.len() > 0 }
+
+// Taken gives an event's Charge back to the receive window: the application has the data.
+func (c *Core) Taken(now time.Time, charge int) {
+	if charge > 0 && c.sctp != nil && !c.closed {
+		c.sctp.Consume(now, charge)
+	}
+}
+
+// IsClosed tells whether Close was called, or the peer has closed the connection.
+func (c *Core) IsClosed() bool { return c.closed }
+
+// Close ends the connection at once: channels close, the peer is told by what PollWrite still gives, and ConnectionState closed is the last event.
+// What channels had not sent is lost, as W3C's close says. https://w3c.github.io/webrtc-pc/#dom-rtcpeerconnection-close
+func (c *Core) Close(now time.Time) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if c.sctp != nil {
+		c.sctp.Abort(now, "")
+	}
+	c.channels.HandleClosed(now, nil)
+	c.pumpChannels(now)
+	if c.ice != nil {
+		if r, ok := c.route(); ok {
+			c.transport.last = r
+		}
+		c.ice.Close(now)
+		c.setICEState(ice.StateClosed)
+	}
+	c.session.Close()
+	c.events.push(Event{Kind: EventSignalingState, State: uint8(jsep.Closed)})
+	c.setConnectionState(Closed)
+}
+
+// Release drops what a closed core holds for sending, when all of it was sent.
+func (c *Core) Release() {
+	c.ice, c.dtls, c.sctp, c.carry, c.thresholds = nil, nil, nil, nil, nil
+}

@@ -1,0 +1,28 @@
+// Package peer composes the machines into the core of one connection: everything of WebRTC that is not I/O.
+//
+// A [Core] demultiplexes what arrives by its first byte (RFC 7983), lets ICE decide what is accepted and where it goes, starts DTLS when ICE has
+// a route and the role is known, SCTP when DTLS is verified and a data section is negotiated, and channels on SCTP. After each mutation
+// it pumps what one machine has for another until all are quiet, so that nothing waits for a later call.
+//
+// It is driven like each of its machines:
+//
+//	core.HandleRead(now, local, remote, datagrams, segmentSize) // for everything that arrived together,
+//	core.EndBurst(now)                                          // then once
+//	core.HandleTimeout(now)                                     // when PollTimeout has come
+//	core.SetRemote(now, offer), core.Send(now, ch, b, false) …  // commands of the user
+//
+//	for t, ok := core.PollWrite(now, slab, 64); ok; t, ok = core.PollWrite(now, slab, 64) {
+//		send(t)
+//	}
+//	for e, ok := core.PollEvent(); ok; e, ok = core.PollEvent() {
+//		handle(e)
+//		core.Taken(now, e.Charge)
+//	}
+//	wait(core.PollTimeout())
+//
+// Promises: the events come in the order in which their causes were processed, data and states in one queue; what was received counts against
+// SCTP's receive window until Taken, so an owner that stops polling events stops the peer; nothing above DTLS is delivered before the peer's
+// certificate matches the description's fingerprint, in both roles; DTLS is accepted only from addresses with an authenticated check.
+//
+// The core keeps no reference to what HandleRead is given, which it may overwrite, and none to the slab of PollWrite.
+package peer

@@ -1,0 +1,199 @@
+package peer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/channel"
+	"github.com/sansrtc/rtc/internal/sansio/dtls"
+	"github.com/sansrtc/rtc/internal/sansio/ice"
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/sctp"
+)
+
+// pump carries work from machine to machine until all are quiet.
+func (c *Core) pump(now time.Time) {
+	if c.closed {
+		return
+	}
+	c.pumpICE(now)
+	c.pumpDTLS(now)
+	c.pumpSCTP(now)
+	c.pumpChannels(now)
+	c.updateConnectionState()
+}
+
+func (c *Core) pumpICE(now time.Time) {
+	if c.ice == nil {
+		return
+	}
+	for ev, ok := c.ice.PollEvent(); ok; ev, ok = c.ice.PollEvent() {
+		switch ev.Kind {
+		case ice.EventStateChange:
+			c.setICEState(ev.State)
+			c.updateConnectionState()
+		case ice.EventRouteChange:
+			c.startDTLS(now)
+			c.tellRTT()
+		}
+	}
+}
+
+// tellRTT lets the timers above start from what ICE has measured.
+func (c *Core) tellRTT() {
+	rtt, ok := c.ice.RTT()
+	if !ok {
+		return
+	}
+	if c.dtls != nil {
+		c.dtls.SetRTT(rtt)
+	}
+}
+
+func (c *Core) newDTLS(now time.Time, client bool) (err error) {
+	c.dtls, err = dtls.New(dtls.Config{
+		Rand:             c.cfg.Rand,
+		Client:           client,
+		Certificate:      c.cfg.Certificate,
+		MTU:              mtu,
+		HandshakeTimeout: c.cfg.HandshakeTimeout,
+		KeyLog:           c.cfg.KeyLog,
+	})
+	return err
+}
+
+// startDTLS begins the handshake as soon as there is a role and a route: on the first valid pair, before nomination.
+func (c *Core) startDTLS(now time.Time) {
+	if c.transport.started || c.transport.role == jsep.RoleUnknown {
+		return
+	}
+	if _, ok := c.route(); !ok {
+		return
+	}
+	c.transport.started = true
+	c.tellRTT()
+	c.dtls.Start(now)
+}
+
+func (c *Core) pumpDTLS(now time.Time) {
+	if c.dtls == nil {
+		return
+	}
+	for ev, ok := c.dtls.PollEvent(); ok; ev, ok = c.dtls.PollEvent() {
+		switch ev.Type {
+		case dtls.EventConnected:
+			c.updateConnectionState()
+			c.startSCTP(now)
+		case dtls.EventFailed:
+			c.dtlsFailed = true
+			c.stats.DTLSError = ev.Err
+			c.channels.HandleClosed(now, ev.Err)
+			c.pumpChannels(now)
+			c.updateConnectionState()
+		case dtls.EventClosed:
+			// The peer has closed its connection. Nothing can come back from here: a new handshake needs a new description.
+			c.Close(now)
+			return
+		}
+	}
+}
+
+// startSCTP runs when the peer is verified and a data section is negotiated, whichever comes last.
+func (c *Core) startSCTP(now time.Time) {
+	if c.sctp != nil || c.dtls == nil || c.dtls.State() != dtls.StateConnected || !c.transport.data {
+		return
+	}
+	head, tail := c.dtls.Overhead()
+	var err error
+	c.sctp, err = sctp.New(sctp.Config{
+		Rand:                  c.cfg.Rand,
+		RemotePort:            c.transport.sctpPort,
+		MTU:                   (mtu - head - tail) &^ 3,
+		ReceiveBuffer:         c.cfg.ReceiveBuffer,
+		MaxSendMessageSize:    maxSend,
+		MaxReceiveMessageSize: c.cfg.MaxMessageSize,
+		HeartbeatInterval:     c.cfg.HeartbeatInterval,
+	})
+	if err != nil {
+		panic("BUG: peer: " + err.Error())
+	}
+	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO.
+	c.channels.SetRole(c.transport.role == jsep.RoleClient)
+	c.pumpChannels(now)
+	rtt, _ := c.ice.RTT()
+	c.sctp.Start(now, rtt)
+}
+
+// maxSend leaves the size of messages to the channels, which know what the peer accepts.
+const maxSend = 1 << 30
+
+// userInitiatedAbort is the cause that a closed connection gives, RFC 9260 section 3.3.10.12.
+const userInitiatedAbort = 12
+
+func (c *Core) pumpSCTP(now time.Time) {
+	if c.sctp == nil {
+		return
+	}
+	for ev, ok := c.sctp.PollEvent(); ok; ev, ok = c.sctp.PollEvent() {
+		switch ev.Kind {
+		case sctp.EventConnected:
+			c.channels.HandleConnected(now, c.sctp.MaxStreams())
+		case sctp.EventMessage:
+			c.channels.HandleMessage(now, uint16(ev.Stream), uint32(ev.PPID), ev.Data)
+		case sctp.EventIncomingReset:
+			for _, id := range ev.Streams {
+				c.channels.HandleIncomingReset(now, uint16(id))
+			}
+		case sctp.EventOutgoingReset:
+			for _, id := range ev.Streams {
+				c.channels.HandleOutgoingReset(now, uint16(id))
+			}
+		case sctp.EventBufferedAmountLow:
+			c.channels.HandleBufferedAmountLow(now, uint16(ev.Stream))
+		case sctp.EventAborted:
+			err := ev.Err
+			var abort *sctp.AbortError
+			if errors.As(err, &abort) && abort.Remote && abort.Cause == userInitiatedAbort {
+				err = nil // the peer has closed its connection
+			}
+			c.channels.HandleClosed(now, err)
+		case sctp.EventClosed:
+			c.channels.HandleClosed(now, nil)
+		}
+		c.pumpChannels(now)
+	}
+}
+
+// pumpChannels carries what channels want of the association, and their events.
+func (c *Core) pumpChannels(now time.Time) {
+	if c.sctp != nil {
+		for o, ok := c.channels.PollSend(); ok; o, ok = c.channels.PollSend() {
+			err := c.sctp.Send(now, sctp.StreamID(o.Stream), sctp.PPID(o.PPID), o.Data, sctp.SendParams{
+				Unordered:      o.Unordered,
+				MaxRetransmits: o.MaxRetransmits,
+				Lifetime:       o.Lifetime,
+			})
+			if err != nil {
+				c.stats.SendErrors++
+			}
+		}
+		for id, ok := c.channels.PollReset(); ok; id, ok = c.channels.PollReset() {
+			c.sctp.ResetStream(now, sctp.StreamID(id))
+		}
+		for id, ok := c.channels.PollRelease(); ok; id, ok = c.channels.PollRelease() {
+			c.sctp.Release(sctp.StreamID(id))
+		}
+		for n, ok := c.channels.PollCredit(); ok; n, ok = c.channels.PollCredit() {
+			c.sctp.Consume(now, n)
+		}
+	}
+	for ev, ok := c.channels.PollEvent(); ok; ev, ok = c.channels.PollEvent() {
+		out := Event{Kind: channelEvents[ev.Kind], Channel: ev.Channel, Data: ev.Data, IsString: ev.IsString, Err: ev.Err, Charge: ev.Charge}
+		if ev.Kind == channel.EventIncoming || ev.Kind == channel.EventOpen {
+			p := ev.Params
+			out.Params = &p
+			c.applyThreshold(ev.Channel, p.ID)
+		}
+		c.events.push(out)
+	}
+}

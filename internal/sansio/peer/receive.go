@@ -1,0 +1,82 @@
+package peer
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
+)
+
+// HandleRead takes datagrams that arrived together from remote at local: data holds them one after the other, each segmentSize bytes long but the
+// last; 0 means one datagram. data may be overwritten and is not kept.
+func (c *Core) HandleRead(now time.Time, local, remote netip.AddrPort, data []byte, segmentSize int) {
+	if segmentSize <= 0 {
+		segmentSize = len(data)
+	}
+	for len(data) > 0 {
+		n := min(segmentSize, len(data))
+		c.handleDatagram(now, local, remote, data[:n:n])
+		data = data[n:]
+	}
+}
+
+// handleDatagram sorts by the first byte.
+//
+// RFC 7983 section 7: [0..3] STUN, [16..19] ZRTP, [20..63] DTLS, [64..79] TURN channel, [128..191] RTP/RTCP.
+func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []byte) {
+	c.stats.PacketsReceived++
+	c.stats.BytesReceived += uint64(len(b))
+	if c.ice == nil || c.closed {
+		c.stats.DroppedEarly++
+		return
+	}
+	switch {
+	case b[0] <= 3:
+		c.ice.HandlePacket(now, local, remote, b)
+	case b[0] >= 20 && b[0] <= 63:
+		// A datagram from where no authenticated check came from is nobody's: a forged ClientHello must not touch the handshake
+		// (CVE-2023-49786).
+		if !c.ice.Accepts(local, remote) {
+			c.stats.DroppedUnauthenticated++
+			return
+		}
+		c.handleDTLS(now, b)
+		c.ice.HandleData(now, local, remote)
+	default:
+		c.stats.DroppedUnknown++
+	}
+}
+
+func (c *Core) handleDTLS(now time.Time, b []byte) {
+	if c.dtls == nil {
+		// The peer has the answer that we are waiting for, and has chosen to be the client (RFC 8842 section 5.2: an offerer has to be
+		// ready for a ClientHello before the answer). Its certificate is checked when the answer has come.
+		if c.transport.role != jsep.RoleUnknown || c.newDTLS(now, false) != nil {
+			c.stats.DroppedEarly++
+			return
+		}
+		c.transport.early = true
+	}
+	c.dtls.HandleDatagram(now, b)
+	c.pumpDTLS(now)
+	for p, ok := c.dtls.PollData(); ok; p, ok = c.dtls.PollData() {
+		if c.sctp == nil {
+			c.stats.DroppedEarly++
+			continue
+		}
+		c.sctp.HandlePacket(now, p)
+		c.burst = true
+	}
+}
+
+// EndBurst ends what arrived together: one SACK answers it all.
+func (c *Core) EndBurst(now time.Time) {
+	if c.closed {
+		return
+	}
+	if c.burst {
+		c.burst = false
+		c.sctp.HandleBurstEnd(now)
+	}
+	c.pump(now)
+}

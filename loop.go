@@ -1,0 +1,198 @@
+package rtc
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/peer"
+	"github.com/sansrtc/rtc/runtime"
+)
+
+// loop is a connection's event loop, the only owner of its Core. The runtime drives it: Receive and Turn do the protocol's work, Dispatch
+// runs the handlers. Other goroutines leave their work by update.
+//
+// mu is never held while user code runs, so no call of the API can wait for a handler, and a handler may make every call. What keeps
+// events in order and one at a time is dispatching: while it is set, one goroutine, and no other, is inside Dispatch.
+type loop struct {
+	pc   *PeerConnection
+	host runtime.Host
+
+	gathering sync.Mutex // one at a time
+	complete  sync.Once  // closes pc.gatheringComplete
+
+	mu       sync.Mutex // guards everything below, and the Core
+	core     *peer.Core
+	listen   []netip.AddrPort
+	sockets  []runtime.UDPSocket
+	armed    time.Time // when the host will call Turn at the latest; zero: not by itself
+	dirty    bool      // something waits for flush
+	closed   bool      // Close was called, or the peer's close was seen: sockets are closed
+	released bool
+
+	dispatching bool
+	subscribers []*subscriber
+	told        bool            // the last event was told
+	candidates  []*ICECandidate // gathered in this generation, for those who ask later
+	incoming    []*DataChannel  // made by the peer and not closed, likewise
+
+	channels map[peer.Handle]*DataChannel
+	waiting  []*DataChannel // channels that somebody waits for room on
+
+	out runtime.Datagrams // what flush sends; a field so that it does not escape for each call
+}
+
+var _ runtime.Loop = (*loop)(nil)
+
+func (l *loop) start(pc *PeerConnection, core *peer.Core, listen []netip.AddrPort) (err error) {
+	l.pc, l.core, l.listen = pc, core, listen
+	l.channels = make(map[peer.Handle]*DataChannel)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.host, err = pc.builder.runtime.Spawn(l)
+	return err
+}
+
+func (l *loop) now() time.Time { return l.pc.builder.runtime.Now() }
+
+// Receive implements runtime.Loop.
+func (l *loop) Receive(now time.Time, _ runtime.UDPSocket, d *runtime.Datagrams) {
+	l.mu.Lock()
+	l.core.HandleRead(now, d.Local, d.Remote, d.Data, d.SegmentSize)
+	l.mu.Unlock()
+}
+
+// Turn implements runtime.Loop.
+func (l *loop) Turn(now time.Time) runtime.Next {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.core.EndBurst(now)
+	if t := l.core.PollTimeout(); !t.IsZero() && !t.After(now) {
+		l.core.HandleTimeout(now)
+	}
+	l.flush(now)
+	l.armed = l.core.PollTimeout()
+	return runtime.Next{
+		At:     l.armed,
+		Events: !l.dispatching && l.core.HasEvents(),
+		Done:   l.closed && !l.dispatching && !l.core.HasEvents(),
+	}
+}
+
+// SocketFailed implements runtime.Loop.
+func (l *loop) SocketFailed(now time.Time, s runtime.UDPSocket, err error) {
+	l.pc.log.Warnf("socket %v failed: %v", s.LocalAddr(), err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropSocket(now, s)
+	l.settle(now)
+}
+
+// Released implements runtime.Loop.
+func (l *loop) Released() {
+	l.mu.Lock()
+	l.core.Release()
+	l.released, l.channels, l.waiting, l.sockets = true, nil, nil, nil
+	l.mu.Unlock()
+	close(l.pc.done)
+}
+
+// update lets f, called by a user's goroutine or inside a handler, change the core, and sees to what follows from it.
+func (l *loop) update(f func(c *peer.Core, now time.Time) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errClosed()
+	}
+	now := l.now()
+	err := f(l.core, now)
+	if err != nil {
+		return w3cError(err)
+	}
+	l.settle(now)
+	return nil
+}
+
+// view lets f look at the core.
+func (l *loop) view(f func(c *peer.Core)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l.core)
+}
+
+// settle sends what a change has made ready, or sees that the loop does, and tells the host what the loop waits for now.
+func (l *loop) settle(now time.Time) {
+	if l.dispatching && !l.closed {
+		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays.
+		l.dirty = true
+		l.host.Wake()
+		return
+	}
+	l.flush(now)
+	l.rearm()
+}
+
+// rearm tells the host about a deadline that is earlier than the one it knows, and about events.
+func (l *loop) rearm() {
+	if l.closed || !l.dispatching && l.core.HasEvents() {
+		l.host.Wake()
+		return
+	}
+	if t := l.core.PollTimeout(); !t.IsZero() && (l.armed.IsZero() || t.Before(l.armed)) {
+		l.armed = t
+		l.host.WakeAt(t)
+	}
+}
+
+// sent decides when a message that was just queued leaves. What fills packets, or has an idle path before it, leaves at once on the sender's
+// goroutine; small messages that follow others in flight wait for the loop, which is woken, and share packets.
+func (l *loop) sent(dc *DataChannel, now time.Time) {
+	if l.dispatching {
+		l.settle(now)
+		return
+	}
+	if unsent, inFlight := l.core.Unsent(dc.handle); inFlight && unsent < flushAtOnce {
+		if !l.dirty {
+			l.dirty = true
+			l.host.Wake()
+		}
+		return
+	}
+	l.flush(now)
+	l.rearm()
+}
+
+// flushAtOnce is the amount of queued data that is worth the sender's own flush: about what one send call carries.
+const flushAtOnce = 16 << 10
+
+// maxMessageSize is the largest message that the peer takes.
+func (l *loop) maxMessageSize() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return min(l.core.MaxSendMessageSize(), l.pc.builder.sctp.SendBuffer)
+}
+
+// close ends the connection: the peer is told by the flush, then nothing can be sent or received any more.
+func (l *loop) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	now := l.now()
+	l.core.Close(now)
+	l.flush(now)
+	l.rearm()
+}
+
+// end lets go of the world, once the core is closed and everything was sent.
+func (l *loop) end() {
+	l.closed = true
+	l.pc.connectionState.Store(int32(PeerConnectionStateClosed))
+	for _, s := range l.sockets {
+		s.Close()
+	}
+	l.sockets = nil
+	l.wakeWaiting()
+	l.host.Wake()
+}

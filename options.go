@@ -1,0 +1,62 @@
+package rtc
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// ICEOptions are the knobs of ICE that W3C's configuration does not have. Zero fields mean the default.
+type ICEOptions struct {
+	// InterfaceFilter and IPFilter, when set, choose what host candidates are gathered from; they are called on the goroutine that
+	// called SetLocalDescription.
+	InterfaceFilter func(name string) bool
+	IPFilter        func(addr netip.Addr) bool
+	// IncludeLoopback gathers loopback addresses too. Without it they are gathered only on a machine that has no others.
+	IncludeLoopback bool
+
+	// DisconnectedTimeout is how long no authenticated packet may arrive before the state becomes disconnected; default 5 s.
+	DisconnectedTimeout time.Duration
+	// FailedTimeout is how long a connection may stay disconnected before it fails; default 25 s. Consent (RFC 7675) ends after 30 s.
+	FailedTimeout time.Duration
+	// ConsentInterval is the mean time between consent checks, RFC 7675 section 5.1; default 5 s.
+	ConsentInterval time.Duration
+	// MaxRemoteCandidates bounds what AddICECandidate and the descriptions may add per ICE generation; default 64.
+	MaxRemoteCandidates int
+}
+
+// DTLSRole is W3C's and RFC 8842's role in the DTLS handshake.
+type DTLSRole = webrtc.DTLSRole
+
+// DTLS roles.
+const (
+	DTLSRoleAuto   = webrtc.DTLSRoleAuto
+	DTLSRoleClient = webrtc.DTLSRoleClient
+	DTLSRoleServer = webrtc.DTLSRoleServer
+)
+
+// DTLSOptions are the knobs of DTLS. Zero fields mean the default.
+type DTLSOptions struct {
+	// AnsweringRole is the role taken when an offer leaves the choice: client (a=setup:active), which is the default, or server.
+	AnsweringRole DTLSRole
+	// HandshakeTimeout is how long a handshake may take before the connection fails; default 30 s.
+	HandshakeTimeout time.Duration
+	// KeyLogWriter gets the secrets in NSS key log format, for protocol analysers. It breaks all confidentiality. It is written to
+	// on the event loop.
+	KeyLogWriter io.Writer
+}
+
+// SCTPOptions are the knobs of data channels. Zero fields mean the default.
+type SCTPOptions struct {
+	// MaxMessageSize is the largest message that is received, told to the peer by a=max-message-size; default 256 KiB, at most 16 MiB.
+	MaxMessageSize int
+	// ReceiveBuffer is how many bytes of messages wait for the application, all channels together, before the peer is stopped by the
+	// receive window; default 4 MiB, at least twice MaxMessageSize.
+	ReceiveBuffer int
+	// SendBuffer is how many bytes wait in one channel (BufferedAmount) before Send returns ErrBufferFull; default 16 MiB.
+	SendBuffer int
+	// HeartbeatInterval is how long an idle association waits before it probes the peer; default 30 s, negative: never.
+	HeartbeatInterval time.Duration
+}

@@ -1,0 +1,144 @@
+package rtc
+
+import (
+	"github.com/pion/webrtc/v4"
+
+	"github.com/sansrtc/rtc/runtime/std"
+)
+
+// The plain W3C types are pion/webrtc's own, so that values pass between both packages unchanged.
+type (
+	// Configuration is W3C's RTCConfiguration. See [Builder.Configuration] for what is read of it.
+	Configuration = webrtc.Configuration
+	// ICEServer is W3C's RTCIceServer.
+	ICEServer = webrtc.ICEServer
+	// ICETransportPolicy is W3C's RTCIceTransportPolicy.
+	ICETransportPolicy = webrtc.ICETransportPolicy
+	// BundlePolicy is W3C's RTCBundlePolicy.
+	BundlePolicy = webrtc.BundlePolicy
+	// RTCPMuxPolicy is W3C's RTCRtcpMuxPolicy.
+	RTCPMuxPolicy = webrtc.RTCPMuxPolicy
+	// Certificate is W3C's RTCCertificate with its private key.
+	Certificate = webrtc.Certificate
+	// DTLSFingerprint is W3C's RTCDtlsFingerprint.
+	DTLSFingerprint = webrtc.DTLSFingerprint
+
+	// SessionDescription is W3C's RTCSessionDescriptionInit. Its zero value, given to SetLocalDescription, asks for the implicit one.
+	SessionDescription = webrtc.SessionDescription
+	// SDPType is W3C's RTCSdpType.
+	SDPType = webrtc.SDPType
+	// OfferOptions is W3C's RTCOfferOptions.
+	OfferOptions = webrtc.OfferOptions
+	// AnswerOptions is W3C's RTCAnswerOptions.
+	AnswerOptions = webrtc.AnswerOptions
+	// SignalingState is W3C's RTCSignalingState.
+	SignalingState = webrtc.SignalingState
+
+	// ICECandidateInit is W3C's RTCIceCandidateInit: what goes over the signaling channel.
+	ICECandidateInit = webrtc.ICECandidateInit
+	// ICECandidateType is W3C's RTCIceCandidateType.
+	ICECandidateType = webrtc.ICECandidateType
+	// ICEProtocol is W3C's RTCIceProtocol.
+	ICEProtocol = webrtc.ICEProtocol
+	// ICEConnectionState is W3C's RTCIceConnectionState.
+	ICEConnectionState = webrtc.ICEConnectionState
+	// ICEGatheringState is W3C's RTCIceGatheringState.
+	ICEGatheringState = webrtc.ICEGatheringState
+	// ICETrickleCapability is W3C's canTrickleIceCandidates with its null.
+	ICETrickleCapability = webrtc.ICETrickleCapability
+	// PeerConnectionState is W3C's RTCPeerConnectionState.
+	PeerConnectionState = webrtc.PeerConnectionState
+
+	// DataChannelInit is W3C's RTCDataChannelInit.
+	DataChannelInit = webrtc.DataChannelInit
+	// DataChannelState is W3C's RTCDataChannelState.
+	DataChannelState = webrtc.DataChannelState
+	// DataChannelMessage is one message of a data channel; Data belongs to its receiver.
+	DataChannelMessage = webrtc.DataChannelMessage
+
+	// StatsReport is W3C's RTCStatsReport.
+	StatsReport = webrtc.StatsReport
+)
+
+// W3C's enumerations.
+const (
+	SDPTypeOffer    = webrtc.SDPTypeOffer
+	SDPTypePranswer = webrtc.SDPTypePranswer
+	SDPTypeAnswer   = webrtc.SDPTypeAnswer
+	SDPTypeRollback = webrtc.SDPTypeRollback
+
+	SignalingStateStable             = webrtc.SignalingStateStable
+	SignalingStateHaveLocalOffer     = webrtc.SignalingStateHaveLocalOffer
+	SignalingStateHaveRemoteOffer    = webrtc.SignalingStateHaveRemoteOffer
+	SignalingStateHaveLocalPranswer  = webrtc.SignalingStateHaveLocalPranswer
+	SignalingStateHaveRemotePranswer = webrtc.SignalingStateHaveRemotePranswer
+	SignalingStateClosed             = webrtc.SignalingStateClosed
+
+	ICETransportPolicyAll   = webrtc.ICETransportPolicyAll
+	ICETransportPolicyRelay = webrtc.ICETransportPolicyRelay
+
+	ICECandidateTypeHost  = webrtc.ICECandidateTypeHost
+	ICECandidateTypeSrflx = webrtc.ICECandidateTypeSrflx
+	ICECandidateTypePrflx = webrtc.ICECandidateTypePrflx
+	ICECandidateTypeRelay = webrtc.ICECandidateTypeRelay
+
+	ICEProtocolUDP = webrtc.ICEProtocolUDP
+	ICEProtocolTCP = webrtc.ICEProtocolTCP
+
+	ICEConnectionStateNew          = webrtc.ICEConnectionStateNew
+	ICEConnectionStateChecking     = webrtc.ICEConnectionStateChecking
+	ICEConnectionStateConnected    = webrtc.ICEConnectionStateConnected
+	ICEConnectionStateCompleted    = webrtc.ICEConnectionStateCompleted
+	ICEConnectionStateDisconnected = webrtc.ICEConnectionStateDisconnected
+	ICEConnectionStateFailed       = webrtc.ICEConnectionStateFailed
+	ICEConnectionStateClosed       = webrtc.ICEConnectionStateClosed
+
+	ICEGatheringStateNew       = webrtc.ICEGatheringStateNew
+	ICEGatheringStateGathering = webrtc.ICEGatheringStateGathering
+	ICEGatheringStateComplete  = webrtc.ICEGatheringStateComplete
+
+	ICETrickleCapabilityUnknown     = webrtc.ICETrickleCapabilityUnknown
+	ICETrickleCapabilitySupported   = webrtc.ICETrickleCapabilitySupported
+	ICETrickleCapabilityUnsupported = webrtc.ICETrickleCapabilityUnsupported
+
+	PeerConnectionStateNew          = webrtc.PeerConnectionStateNew
+	PeerConnectionStateConnecting   = webrtc.PeerConnectionStateConnecting
+	PeerConnectionStateConnected    = webrtc.PeerConnectionStateConnected
+	PeerConnectionStateDisconnected = webrtc.PeerConnectionStateDisconnected
+	PeerConnectionStateFailed       = webrtc.PeerConnectionStateFailed
+	PeerConnectionStateClosed       = webrtc.PeerConnectionStateClosed
+
+	DataChannelStateConnecting = webrtc.DataChannelStateConnecting
+	DataChannelStateOpen       = webrtc.DataChannelStateOpen
+	DataChannelStateClosing    = webrtc.DataChannelStateClosing
+	DataChannelStateClosed     = webrtc.DataChannelStateClosed
+)
+
+// ICECandidate is W3C's RTCIceCandidate: pion's, and the username fragment that says to which ICE generation it belongs.
+type ICECandidate struct {
+	webrtc.ICECandidate
+	UsernameFragment string
+	line             string // the candidate-attribute, RFC 8839 section 5.1
+}
+
+// ToJSON gives the form that goes over the signaling channel. https://w3c.github.io/webrtc-pc/#dom-rtcicecandidate-tojson
+func (c *ICECandidate) ToJSON() ICECandidateInit {
+	mid, index, ufrag := c.SDPMid, c.SDPMLineIndex, c.UsernameFragment
+	return ICECandidateInit{Candidate: c.line, SDPMid: &mid, SDPMLineIndex: &index, UsernameFragment: &ufrag}
+}
+
+// String is the candidate-attribute of RFC 8839 section 5.1.
+func (c *ICECandidate) String() string { return c.line }
+
+// ICECandidateError is W3C's RTCPeerConnectionIceErrorEvent: a server could not be used for gathering.
+type ICECandidateError struct {
+	URL       string // the server's
+	ErrorCode uint16 // STUN error code, or 701 when the server was not reached
+	ErrorText string
+}
+
+// GenerateCertificate makes a self-signed ECDSA P-256 certificate that is valid for 30 days, from the system's randomness and clock. One
+// certificate may serve many connections; a connection without one makes its own.
+func GenerateCertificate() (*Certificate, error) {
+	return generateCertificate(std.Default())
+}
