@@ -61,7 +61,7 @@ func listInterfaces() ([]runtime.Interface, error) {
 		i := runtime.Interface{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Loopback: ifi.Flags&net.FlagLoopback != 0}
 		for _, a := range addrs {
 			if n, ok := a.(*net.IPNet); ok {
-				if p, ok := prefixOf(n, ifi.Name); ok {
+				if p, ok := prefixOf(n); ok {
 					i.Addrs = append(i.Addrs, p)
 				}
 			}
@@ -71,7 +71,7 @@ func listInterfaces() ([]runtime.Interface, error) {
 	return out, nil
 }
 
-func prefixOf(n *net.IPNet, zone string) (netip.Prefix, bool) {
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
 	addr, ok := netip.AddrFromSlice(n.IP)
 	if !ok {
 		return netip.Prefix{}, false

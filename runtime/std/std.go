@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
@@ -40,6 +41,7 @@ type Runtime struct {
 	cfg        Config
 	interfaces interfaceCache
 	stats      counters
+	fault      func(bytes, segment int) syscall.Errno // set by tests: what the system is to answer to a send
 }
 
 type counters struct {
