@@ -1,12 +1,12 @@
 package channel
 
-// receiveDCEP takes a message of the Data Channel Establishment Protocol on a
-// stream that is idle or used.
+// receiveDCEP takes a message of the Data Channel Establishment Protocol: a
+// DATA_CHANNEL_OPEN on a stream that is idle or used, others on a used one.
 func (m *Machine) receiveDCEP(s *stream, data []byte) {
 	switch {
 	case isOpen(data):
 		m.receiveOpen(s, data)
-	case isAck(data) && s.state == streamUsed && !s.ch.confirmed:
+	case isAck(data) && !s.ch.confirmed:
 		s.ch.confirmed = true
 		m.credit(data)
 	default:

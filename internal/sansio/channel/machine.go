@@ -290,7 +290,7 @@ func (m *Machine) add(p Params) *channel {
 			break
 		}
 	}
-	ch := &channel{handle: m.last, params: p}
+	ch := &channel{handle: m.last, params: p, confirmed: p.Negotiated}
 	m.channels[ch.handle] = ch
 	m.live++
 	return ch

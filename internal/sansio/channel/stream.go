@@ -54,6 +54,8 @@ func (m *Machine) HandleMessage(_ time.Time, id uint16, ppid uint32, data []byte
 		m.drop(&m.stats.DroppedNoStream, data)
 	case !known(ppid):
 		m.drop(&m.stats.DroppedPPID, data)
+	case ppid == ppidDCEP && !isOpen(data) && !m.inUse(id):
+		m.drop(&m.stats.DroppedDCEP, data) // nothing begins with it
 	default:
 		m.receive(m.wake(id), message{ppid, data})
 	}
@@ -146,6 +148,11 @@ func (m *Machine) wake(id uint16) *stream {
 	return s
 }
 
+func (m *Machine) inUse(id uint16) bool {
+	s := m.streams[id]
+	return s != nil && s.state == streamUsed
+}
+
 func (m *Machine) canCarry(id uint16) bool {
 	s := m.streams[id]
 	return s == nil || s.state == streamIdle
@@ -224,7 +231,7 @@ func (m *Machine) receiveReset(s *stream) {
 	case streamUsed:
 		s.inDone = true
 		var err error
-		if !s.ch.remote && !s.ch.params.Negotiated && !s.ch.confirmed {
+		if !s.ch.confirmed {
 			// RFC 8832 §6: "receiving an SCTP stream-reset request for a stream
 			// on which no DATA_CHANNEL_ACK message has been received indicates
 			// to the sender of the corresponding DATA_CHANNEL_OPEN message the
