@@ -1,6 +1,9 @@
 package ice
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // State is the agent's state as the W3C's RTCIceTransportState tells it.
 type State uint8
@@ -66,4 +69,55 @@ type Event struct {
 	Kind          EventKind
 	State         State
 	Local, Remote Candidate
+}
+
+func (a *Agent) emit(e Event) { a.events = append(a.events, e) }
+
+func (a *Agent) setState(s State) {
+	if s == a.state {
+		return
+	}
+	if a.state == StateClosed || s == StateNew {
+		panic("BUG: ice: agent goes from " + a.state.String() + " to " + s.String())
+	}
+	a.state = s
+	a.emit(Event{Kind: EventStateChange, State: s})
+}
+
+func (a *Agent) updateState(now time.Time) { a.setState(a.wantState(now)) }
+
+// wantState is the state that the agent's parts make.
+func (a *Agent) wantState(now time.Time) State {
+	g := a.cur
+	if p := a.route; p != nil {
+		switch {
+		case now.Sub(p.gen.heard) < a.cfg.DisconnectedTimeout:
+			if p.gen == g && g.complete() {
+				return StateCompleted
+			}
+			return StateConnected
+		case p.gen != g:
+			// "If begun in the transient disconnected state, [an ICE restart] causes ... a transition to checking, effectively forgetting
+			// that connectivity was previously lost", W3C WebRTC section 5.6.3.
+			return StateChecking
+		}
+		return StateDisconnected
+	}
+	switch {
+	case g.failed:
+		return StateFailed
+	case !g.lost.IsZero():
+		return StateDisconnected
+	case a.state != StateNew, g.hasRemote && (len(g.pairs) > 0 || g.remoteEnded):
+		return StateChecking
+	}
+	return StateNew
+}
+
+// complete says whether all checks are done and their result is selected. It remains so when a late candidate is tried.
+func (g *generation) complete() bool {
+	if g.localEnded && g.remoteEnded && g.waiting == 0 && g.inProgress == 0 && g.selected != nil {
+		g.completed = true
+	}
+	return g.completed
 }

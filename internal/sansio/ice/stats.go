@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -48,19 +49,20 @@ type PairStats struct {
 	LastHeard            time.Time     // the last authenticated sign of life
 }
 
-// Dropped counts what arrived and had no effect.
+// Dropped counts what had no effect.
 type Dropped struct {
 	Malformed        uint64 // not STUN, or STUN that breaks its own rules
 	Unexpected       uint64 // indications, and methods other than Binding
 	Fingerprint      uint64 // missing from a request, or wrong
 	Integrity        uint64 // MESSAGE-INTEGRITY missing or wrong
 	Username         uint64 // of no generation that lives
+	OldGeneration    uint64 // a check of the generation before the restart, from an address that was not in use
 	UnknownLocal     uint64 // at an address that is no local candidate
 	UnknownResponse  uint64 // of no transaction that is waited for
 	Asymmetric       uint64 // a response from or to another address than its request
 	Limit            uint64 // a peer-reflexive candidate or pair beyond the limits
 	Ended            uint64 // when the agent has failed or is closed
-	Responses        uint64 // of ours, which nobody polled
+	Unpolled         uint64 // packets of ours that nobody polled
 	RemoteCandidates uint64 // remote candidates that are unsupported, of another generation, or beyond the limit
 }
 
@@ -73,4 +75,44 @@ type Stats struct {
 	RoleConflicts     uint64
 	SelectedPairMoves uint64 // selectedCandidatePairChanges
 	Dropped           Dropped
+}
+
+// Stats returns a snapshot.
+func (a *Agent) Stats() Stats {
+	s := Stats{
+		State:             a.state,
+		Controlling:       a.controlling,
+		RoleConflicts:     a.conflicts,
+		SelectedPairMoves: a.moves,
+		Dropped:           a.dropped,
+	}
+	for _, c := range a.cur.locals {
+		s.Local = append(s.Local, *c)
+	}
+	for _, c := range a.cur.remotes {
+		s.Remote = append(s.Remote, *c)
+	}
+	for _, p := range a.cur.pairs {
+		if p.local.Type == PeerReflexive && !slices.Contains(s.Local, *p.local) {
+			s.Local = append(s.Local, *p.local)
+		}
+		s.Pairs = append(s.Pairs, PairStats{
+			Local:                *p.local,
+			Remote:               *p.remote,
+			State:                p.state,
+			Priority:             p.priority,
+			Nominated:            !p.nominatedAt.IsZero(),
+			Selected:             p == a.cur.selected,
+			Route:                p == a.route,
+			RequestsSent:         p.requestsSent,
+			RequestsReceived:     p.requestsReceived,
+			ResponsesSent:        p.responsesSent,
+			ResponsesReceived:    p.responsesReceived,
+			ConsentRequestsSent:  p.consentRequestsSent,
+			TotalRoundTripTime:   p.totalRTT,
+			CurrentRoundTripTime: p.rtt,
+			LastHeard:            p.heard,
+		})
+	}
+	return s
 }

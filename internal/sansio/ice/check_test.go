@@ -1,0 +1,79 @@
+package ice
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// check walks the whole machine and compares what it counts and caches with what is there.
+func (a *Agent) check(now time.Time) {
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			panic("BUG: ice: " + fmt.Sprintf(format, args...))
+		}
+	}
+	must(a.state == StateClosed || a.advanced.Equal(now) || a.advanced.Before(now), "advanced beyond now")
+	must(a.polled <= len(a.out) && len(a.out)-a.polled <= maxQueued, "%d of %d packets polled", a.polled, len(a.out))
+	must(a.old != a.cur, "one generation twice")
+	must(a.old != nil || a.oldUntil.IsZero(), "a deadline for no generation")
+	for _, g := range a.generations() {
+		waiting, inProgress := 0, 0
+		seen := map[[2]any]bool{}
+		for i, p := range g.pairs {
+			must(p.gen == g, "pair of another generation")
+			key := [2]any{p.base, p.addr}
+			must(!seen[key], "pair %v twice", key)
+			seen[key] = true
+			must(i == 0 || g.pairs[i-1].before(p), "checklist is not in order at %d", i)
+			q := *p
+			q.prioritize(a.controlling)
+			must(q.priority == p.priority, "pair %v has priority %d, should be %d", key, p.priority, q.priority)
+			must(slices.Contains(g.remotes, p.remote), "pair %v has a forgotten remote candidate", key)
+			must(p.local.Base == p.base && g.atBase(p.base) != nil, "pair %v has a forgotten local candidate", key)
+			must(p.queued == slices.Contains(g.triggered, p), "pair %v: queued is %v", key, p.queued)
+			must(!p.queued || p.state == PairWaiting, "pair %v is queued in state %v", key, p.state)
+			must(len(p.transactions) <= maxTransactions, "%d transactions", len(p.transactions))
+			for _, t := range p.transactions {
+				must(1 <= t.sends && t.sends <= rc && !t.sentAt.After(now), "transaction sent %d times", t.sends)
+			}
+			must(p.requestsReceived == p.responsesSent, "%d requests, %d responses", p.requestsReceived, p.responsesSent)
+			switch p.state {
+			case PairWaiting:
+				waiting++
+			case PairInProgress:
+				inProgress++
+				must(p.current() != nil && !p.retransmitAt.IsZero(), "pair %v waits for nothing", key)
+			case PairSucceeded:
+				must(!p.consented.IsZero() && p.authentic && !g.failed, "pair %v is valid without reason", key)
+			}
+		}
+		must(waiting == g.waiting && inProgress == g.inProgress, "counted %d %d, have %d %d", waiting, inProgress, g.waiting, g.inProgress)
+		must(len(g.triggered) <= len(g.pairs), "triggered-check queue is longer than the checklist")
+		for i, p := range g.triggered {
+			must(slices.Contains(g.pairs, p) && !slices.Contains(g.triggered[:i], p), "triggered check of a forgotten pair")
+		}
+		must(len(g.pairs) <= a.cfg.MaxPairs, "%d pairs", len(g.pairs))
+		must(len(g.remotes) <= g.learned && g.learned <= a.cfg.MaxRemoteCandidates, "%d remote candidates, %d learned", len(g.remotes), g.learned)
+		for i, c := range g.remotes {
+			must(g.remoteAt(c.Addr) == g.remotes[i], "remote candidate %v twice", c.Addr)
+		}
+		must(g.selected == nil || g.selected.state == PairSucceeded && slices.Contains(g.pairs, g.selected), "selected pair is not valid")
+		must(!g.completed || g.selected != nil, "completed without a selected pair")
+	}
+	if a.state == StateClosed {
+		must(len(a.cur.pairs) == 0 && a.old == nil && a.route == nil && a.PollTimeout().IsZero(), "closed, but something is left")
+		return
+	}
+	if a.route != nil {
+		must(a.route.state == PairSucceeded && slices.Contains(a.route.gen.pairs, a.route), "the route is not valid")
+		must(a.route.gen == a.cur || a.route.gen == a.old, "the route is of a forgotten generation")
+	}
+	must(a.route != nil || !a.cur.hasValid(), "a valid pair, but no route")
+	must(a.nominating == nil || a.controlling && a.nominating.state == PairSucceeded, "nominating an invalid pair")
+	if a.advanced.Equal(now) {
+		must(a.state == a.wantState(now), "state is %v, should be %v", a.state, a.wantState(now))
+		t := a.PollTimeout()
+		must(t.IsZero() || t.After(now), "deadline %v is not after %v", t, now)
+	}
+}

@@ -1,0 +1,160 @@
+package ice
+
+import (
+	"slices"
+	"time"
+)
+
+// Retransmission, RFC 8489 section 6.2.1: Rc requests in all, and Rm times the RTO after the last one.
+const (
+	rc = 7
+	rm = 16
+)
+
+// advance does all that is due at now, and all that the last mutation has made possible.
+func (a *Agent) advance(now time.Time) {
+	if a.state == StateClosed {
+		return
+	}
+	a.retransmit(now) // before expire, which looks at what it has given up
+	a.expire(now)
+	a.reroute(now)
+	a.nominate(now)
+	a.maintain(now)
+	a.sendChecks(now)
+	a.updateState(now)
+	a.advanced = now
+}
+
+// retransmit repeats checks that were not answered in time, or gives them up.
+func (a *Agent) retransmit(now time.Time) {
+	g := a.cur
+	if g.inProgress == 0 {
+		return
+	}
+	for _, p := range g.pairs {
+		if p.state != PairInProgress || now.Before(p.retransmitAt) {
+			continue
+		}
+		t := p.current()
+		switch {
+		case t.sends >= rc:
+			p.become(PairFailed)
+		case t.useCandidate && !a.wantsNomination(now, p):
+			// A better pair has been nominated since. This one remains worth a check as a reserve, but not a nomination.
+			p.become(PairWaiting)
+		default:
+			t.sends++
+			a.writeRequest(p, t, now)
+			p.rto *= 2
+			p.retransmitAt = now.Add(p.rto)
+			if t.sends == rc {
+				p.retransmitAt = now.Add(p.rto >> (rc - 1) * rm)
+			}
+		}
+	}
+}
+
+// sendChecks begins checks as the pace allows: of the triggered pairs first, then of those that wait, best first.
+func (a *Agent) sendChecks(now time.Time) {
+	g := a.cur
+	for g.hasRemote && g.waiting > 0 && !now.Before(a.nextCheck) {
+		var p *pair
+		if len(g.triggered) > 0 {
+			p = g.triggered[0]
+			p.dequeue()
+		} else {
+			p = g.pairs[slices.IndexFunc(g.pairs, func(p *pair) bool { return p.state == PairWaiting })]
+		}
+		p.become(PairInProgress)
+		a.begin(p, now)
+		p.rto = a.rto(p)
+		p.retransmitAt = now.Add(p.rto)
+		a.nextCheck = now.Add(a.cfg.Ta)
+	}
+}
+
+// rto is the first retransmission timeout of a check: "RTO = MAX (500ms, Ta * (Num-Of-Pairs))", RFC 8445 section 14.3, with the path's
+// own time where it is known.
+func (a *Agent) rto(p *pair) time.Duration {
+	rto := a.cfg.InitialRTO
+	if p.srtt > 0 {
+		rto = max(2*p.srtt, 50*time.Millisecond)
+	}
+	return max(rto, a.cfg.Ta*time.Duration(p.gen.waiting+p.gen.inProgress))
+}
+
+// begin sends the first request of a new transaction.
+func (a *Agent) begin(p *pair, now time.Time) {
+	if len(p.transactions) == maxTransactions {
+		p.transactions = slices.Delete(p.transactions, 0, 1)
+	}
+	t := transaction{sentAt: now, sends: 1, controlling: a.controlling, useCandidate: a.wantsNomination(now, p)}
+	a.random(t.id[:])
+	p.transactions = append(p.transactions, t)
+	a.writeRequest(p, p.current(), now)
+}
+
+func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
+	// "the priority that ... would be assigned to a peer-reflexive candidate learned through this check", RFC 8445 section 7.1.1.
+	priority := p.local.Priority
+	if c := p.gen.atBase(p.base); c != nil {
+		priority = c.Priority
+	}
+	p.requestsSent++
+	p.lastSent = now
+	p.consentDue = now.Add(a.consentInterval())
+	a.write(packet{kind: request, gen: p.gen, id: t.id, local: p.base, remote: p.addr,
+		priority: peerReflexivePreference<<24 | priority&0x00ffffff, controlling: t.controlling, useCandidate: t.useCandidate})
+}
+
+// PollTimeout is when HandleTimeout is to be called at the latest; zero: not before something else happens. HandleData may postpone it.
+func (a *Agent) PollTimeout() time.Time {
+	if a.state == StateClosed {
+		return time.Time{}
+	}
+	var d deadline
+	d.after = a.advanced
+	g := a.cur
+	if g.hasRemote && g.waiting > 0 {
+		d.at(a.nextCheck)
+	}
+	if g.inProgress > 0 {
+		for _, p := range g.pairs {
+			if p.state == PairInProgress {
+				d.at(p.retransmitAt)
+			}
+		}
+	}
+	if t := a.nominating; t != nil {
+		d.at(t.lastSent.Add(a.rto(t)))
+	}
+	if p := a.route; p != nil {
+		d.at(p.consentDue)
+		d.at(a.probeAt(p))
+		d.at(p.consented.Add(a.cfg.ConsentTimeout))
+		d.at(p.heard.Add(a.cfg.DisconnectedTimeout))
+		d.at(p.gen.heard.Add(a.cfg.DisconnectedTimeout))
+		d.at(p.gen.heard.Add(a.cfg.DisconnectedTimeout + a.cfg.FailedTimeout))
+	} else if !g.failed {
+		if !g.lost.IsZero() {
+			d.at(g.lost.Add(a.cfg.FailedTimeout))
+		}
+		if g.exhausted() {
+			d.at(g.patience)
+		}
+	}
+	if a.old != nil && !a.oldUntil.IsZero() {
+		d.at(a.oldUntil)
+	}
+	return d.t
+}
+
+// deadline folds times to the earliest one that has not been dealt with.
+type deadline struct{ t, after time.Time }
+
+func (d *deadline) at(t time.Time) {
+	if t.After(d.after) && (d.t.IsZero() || t.Before(d.t)) {
+		d.t = t
+	}
+}

@@ -1,0 +1,312 @@
+package ice
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/pion/stun/v4"
+)
+
+// maxEarly is how many peer-reflexive candidates are learned before the remote credentials are known; it leaves room for signalled ones.
+const maxEarly = 50
+
+// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local.
+func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) {
+	if a.state == StateClosed {
+		a.dropped.Ended++
+		return
+	}
+	m, ok := a.codec.decode(b, &a.dropped)
+	if !ok {
+		return
+	}
+	if m.Type.Class == stun.ClassRequest {
+		a.handleRequest(now, local, remote, m)
+	} else {
+		a.handleResponse(now, local, remote, m)
+	}
+	a.advance(now)
+}
+
+// handleRequest answers a check, learns from it, and returns it. Nothing has an effect before MESSAGE-INTEGRITY is verified, and what
+// fails that is not answered: an error response would be sent to whoever's address the packet bears.
+func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) {
+	g, peer := a.addressee(m)
+	if g == nil {
+		a.dropped.Username++
+		return
+	}
+	if g.localKey.Check(m) != nil {
+		a.dropped.Integrity++
+		return
+	}
+	if g.failed {
+		a.dropped.Ended++
+		return
+	}
+	l := g.atBase(local)
+	if l == nil {
+		a.dropped.UnknownLocal++
+		return
+	}
+	answer := packet{kind: success, gen: g, id: m.TransactionID, local: local, remote: remote}
+	if answer.unknown, answer.unknowns = unknownAttributes(m); answer.unknowns > 0 {
+		answer.kind, answer.code = failure, stun.CodeUnknownAttribute
+		a.write(answer)
+		return
+	}
+	// The role on the old generation is history: only one side may have taken on another with the restart.
+	if g == a.cur && a.losesTo(m) {
+		a.conflicts++
+		answer.kind, answer.code = failure, stun.CodeRoleConflict
+		a.write(answer)
+		return
+	}
+	p := g.find(local, remote)
+	switch {
+	case p == nil && g != a.cur:
+		a.dropped.OldGeneration++
+		return
+	case p == nil:
+		if p = a.learn(g, l, remote, peer, m); p == nil {
+			return
+		}
+	}
+	p.hear(now)
+	p.requestsReceived++
+	p.responsesSent++
+	a.write(answer)
+	if g != a.cur {
+		return
+	}
+	if !a.controlling && m.Contains(stun.AttrUseCandidate) {
+		// "If the state of this pair is Succeeded, ... the agent sets the nominated flag"; else "if the state is In-Progress ... the agent
+		// remembers", RFC 8445 section 7.3.1.5: a nomination counts as soon as the pair is valid.
+		p.nominatedAt = now
+	}
+	// "If the state of that pair is Succeeded, nothing further is done. If ... In-Progress, the agent cancels the In-Progress transaction.
+	// ... the agent MUST create a new connectivity check for that pair", RFC 8445 section 7.3.1.4; so too for Waiting and Failed.
+	if p.state != PairSucceeded {
+		p.enqueue()
+	}
+}
+
+// addressee returns the generation that a request's USERNAME names, and the peer's part of it.
+func (a *Agent) addressee(m *stun.Message) (g *generation, peer []byte) {
+	username, err := m.Get(stun.AttrUsername)
+	if err != nil {
+		return nil, nil
+	}
+	ours, peer, ok := bytes.Cut(username, []byte{':'})
+	if !ok || len(peer) == 0 {
+		return nil, nil
+	}
+	for _, g := range [...]*generation{a.cur, a.old} {
+		if g != nil && string(ours) == g.local.Ufrag {
+			if g.hasRemote && string(peer) != g.remote.Ufrag {
+				return nil, nil
+			}
+			return g, peer
+		}
+	}
+	return nil, nil
+}
+
+// losesTo compares roles with the request, RFC 8445 section 7.3.1.1. It reports whether the peer has to change its role; if we have to,
+// it is done.
+func (a *Agent) losesTo(m *stun.Message) bool {
+	if theirs, ok := attr64(m, stun.AttrICEControlling); ok && a.controlling {
+		// "If the agent's tiebreaker value is larger than or equal to the contents of the ICE-CONTROLLING attribute, the agent generates a
+		// Binding error response and includes an ERROR-CODE attribute with a value of 487"
+		if a.tieBreaker >= theirs {
+			return true
+		}
+		a.conflicts++
+		a.setRole(false)
+	} else if theirs, ok := attr64(m, stun.AttrICEControlled); ok && !a.controlling {
+		// "If the agent's tiebreaker value is larger than or equal to the contents of the ICE-CONTROLLED attribute, the agent switches to
+		// the controlling role."
+		if a.tieBreaker < theirs {
+			return true
+		}
+		a.conflicts++
+		a.setRole(true)
+	}
+	return false
+}
+
+// learn makes the pair of a request from an address that is not paired with l, and the peer-reflexive candidate if there is none,
+// RFC 8445 section 7.3.1.3.
+func (a *Agent) learn(g *generation, l *Candidate, remote netip.AddrPort, peer []byte, m *stun.Message) *pair {
+	r := g.remoteAt(zoneless(remote))
+	if r == nil {
+		priority, ok := attr32(m, stun.AttrPriority)
+		if !ok {
+			a.dropped.Malformed++
+			return nil
+		}
+		limit := a.cfg.MaxRemoteCandidates
+		if !g.hasRemote {
+			limit = min(limit, maxEarly)
+		}
+		r = &Candidate{
+			Foundation: "p" + strconv.Itoa(g.learned), // "an arbitrary value, different from the foundations of all other remote candidates"
+			Component:  1,
+			Priority:   priority,
+			Addr:       zoneless(remote),
+			Type:       PeerReflexive,
+			Ufrag:      string(peer),
+			Protocol:   "udp",
+		}
+		if g.learned >= limit || r.supported() != nil {
+			a.dropped.Limit++
+			return nil
+		}
+	}
+	p := a.addPair(g, l, r, true)
+	if p == nil || p.addr != remote {
+		a.dropped.Limit++
+		return nil
+	}
+	if g.remoteAt(r.Addr) == nil {
+		g.learned++
+		g.remotes = append(g.remotes, r)
+	}
+	return p
+}
+
+// handleResponse matches a response with its request.
+func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *stun.Message) {
+	p, i := a.transaction(m.TransactionID)
+	if p == nil {
+		a.dropped.UnknownResponse++
+		return
+	}
+	g := p.gen
+	if g.remoteKey.Check(m) != nil {
+		a.dropped.Integrity++
+		return
+	}
+	if p.base != local || p.addr != remote {
+		a.dropped.Asymmetric++
+		// "The agent MUST check that the source and destination transport addresses in the Binding response are symmetric ... if not, the
+		// agent MUST set the candidate pair state to Failed", RFC 8445 section 7.2.5.2.1. A pair that works is not ended by a copy of its
+		// response from elsewhere, and the transaction stays: if the true response follows, the pair is valid.
+		if p.state == PairInProgress {
+			p.become(PairFailed)
+		}
+		return
+	}
+	if _, n := unknownAttributes(m); n > 0 {
+		a.dropped.Malformed++
+		return
+	}
+	t := p.transactions[i]
+	if m.Type.Class == stun.ClassErrorResponse {
+		var code stun.ErrorCodeAttribute
+		if code.GetFrom(m) != nil {
+			a.dropped.Malformed++
+			return
+		}
+		p.end(i)
+		p.responsesReceived++
+		p.hear(now)
+		a.handleError(p, t, code.Code)
+		return
+	}
+	mapped, ok := a.codec.mapped(m)
+	if !ok {
+		a.dropped.Malformed++
+		return
+	}
+	p.end(i)
+	p.responsesReceived++
+	p.hear(now)
+	p.consented = now
+	if t.sends == 1 {
+		p.measure(now.Sub(t.sentAt))
+	} else if p.srtt == 0 {
+		p.consentDue = now // its answer will tell the round-trip time, which DTLS and SCTP wait for
+	}
+	a.setMapped(p, mapped)
+	if p.state != PairSucceeded {
+		p.become(PairSucceeded)
+	}
+	if t.useCandidate && t.controlling && a.wantsNomination(now, p) {
+		p.nominatedAt = now
+	}
+}
+
+// transaction finds the request with that identifier.
+func (a *Agent) transaction(id transactionID) (p *pair, i int) {
+	for _, g := range [...]*generation{a.cur, a.old} {
+		if g == nil || g.failed {
+			continue
+		}
+		for _, p := range g.pairs {
+			for i := range p.transactions {
+				if p.transactions[i].id == id {
+					return p, i
+				}
+			}
+		}
+	}
+	return nil, 0
+}
+
+// end forgets a transaction that was answered, so that a copy of the answer has no effect.
+func (p *pair) end(i int) { p.transactions = slices.Delete(p.transactions, i, i+1) }
+
+// handleError takes an authenticated error response.
+func (a *Agent) handleError(p *pair, t transaction, code stun.ErrorCode) {
+	if code == stun.CodeRoleConflict && p.gen == a.cur {
+		// "If the Binding request contained the ICE-CONTROLLING attribute, the agent MUST switch to the controlled role", and the other
+		// way round, RFC 8445 section 7.2.5.1, "if it has not done so already".
+		if t.controlling == a.controlling {
+			a.conflicts++
+			a.setRole(!t.controlling)
+			// "The agent MUST change the tiebreaker value."
+			a.tieBreaker = a.random64()
+		}
+		if p.state != PairSucceeded {
+			p.enqueue()
+		}
+		return
+	}
+	if p.state == PairInProgress {
+		p.become(PairFailed)
+	}
+}
+
+// setMapped notes the address that the peer saw the request come from. "If the transport address returned in XOR-MAPPED-ADDRESS does not
+// match any of the local candidates that the agent knows about, the mapped address represents a new ... peer-reflexive candidate",
+// RFC 8445 section 7.2.5.3.1. It belongs to its pair alone.
+func (a *Agent) setMapped(p *pair, mapped netip.AddrPort) {
+	if mapped == zoneless(p.local.Addr) {
+		return
+	}
+	l := p.gen.localAt(mapped, p.base)
+	if l == nil {
+		base := p.gen.atBase(p.base)
+		if base == nil {
+			panic("BUG: ice: a pair without a local candidate")
+		}
+		l = &Candidate{
+			Foundation: foundation(PeerReflexive, p.base.Addr()),
+			Component:  1,
+			Priority:   base.peerReflexivePriority(),
+			Addr:       mapped,
+			Type:       PeerReflexive,
+			Related:    p.base,
+			Base:       p.base,
+			Ufrag:      p.gen.local.Ufrag,
+			Protocol:   "udp",
+		}
+	}
+	p.local = l
+	p.prioritize(a.controlling)
+	p.gen.sort()
+}

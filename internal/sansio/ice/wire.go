@@ -1,0 +1,198 @@
+package ice
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/pion/stun/v4"
+)
+
+type transactionID = [stun.TransactionIDSize]byte
+
+// codec holds what decoding and encoding reuse.
+type codec struct {
+	in, out stun.Message
+	addr    stun.XORMappedAddress
+	buf     []byte
+}
+
+const (
+	headerSize = 20
+	// maxPacket is larger than any Binding message between agents, which fits into one unfragmented datagram.
+	maxPacket = 1500
+	// maxQueued is how many packets wait to be polled: more than any one step makes.
+	maxQueued = 256
+)
+
+type packetKind uint8
+
+const (
+	request packetKind = iota
+	success
+	failure
+)
+
+// packet is a STUN message that waits to be polled.
+type packet struct {
+	kind          packetKind
+	gen           *generation
+	id            transactionID
+	local, remote netip.AddrPort
+
+	// of a request
+	priority                  uint32
+	controlling, useCandidate bool
+
+	// of a failure
+	code     stun.ErrorCode
+	unknown  [4]stun.AttrType
+	unknowns int
+}
+
+func (a *Agent) write(p packet) {
+	if len(a.out)-a.polled >= maxQueued {
+		a.dropped.Unpolled++
+		return
+	}
+	a.out = append(a.out, p)
+}
+
+// PollWrite appends the next STUN packet to dst. It is to be sent from local to remote.
+func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote netip.AddrPort, ok bool) {
+	if a.polled == len(a.out) {
+		return dst, netip.AddrPort{}, netip.AddrPort{}, false
+	}
+	p := &a.out[a.polled]
+	a.polled++
+	b = append(dst, a.codec.encode(p, a.tieBreaker)...)
+	local, remote = p.local, p.remote
+	*p = packet{}
+	if a.polled == len(a.out) {
+		a.out, a.polled = a.out[:0], 0
+	}
+	return b, local, remote, true
+}
+
+// encode returns p's bytes, which are valid until the next call.
+func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
+	m := &c.out
+	m.Reset()
+	m.TransactionID = p.id
+	key := p.gen.localKey
+	var err error
+	switch p.kind {
+	case request:
+		m.Type = stun.BindingRequest
+		m.WriteHeader()
+		key = p.gen.remoteKey
+		c.buf = append(append(append(c.buf[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...)
+		m.Add(stun.AttrUsername, c.buf)
+		c.buf = binary.BigEndian.AppendUint64(c.buf[:0], tieBreaker)
+		if p.controlling {
+			m.Add(stun.AttrICEControlling, c.buf)
+		} else {
+			m.Add(stun.AttrICEControlled, c.buf)
+		}
+		if p.useCandidate {
+			m.Add(stun.AttrUseCandidate, nil)
+		}
+		c.buf = binary.BigEndian.AppendUint32(c.buf[:0], p.priority)
+		m.Add(stun.AttrPriority, c.buf)
+	case success:
+		m.Type = stun.BindingSuccess
+		m.WriteHeader()
+		c.addr.IP, c.addr.Port = p.remote.Addr().WithZone("").AsSlice(), int(p.remote.Port())
+		err = c.addr.AddTo(m)
+	case failure:
+		m.Type = stun.BindingError
+		m.WriteHeader()
+		err = p.code.AddTo(m)
+		if err == nil && p.unknowns > 0 {
+			err = stun.UnknownAttributes(p.unknown[:p.unknowns]).AddTo(m)
+		}
+	}
+	if err == nil {
+		err = key.AddTo(m)
+	}
+	if err == nil {
+		err = stun.Fingerprint.AddTo(m)
+	}
+	if err != nil {
+		panic("BUG: ice: encoding: " + err.Error())
+	}
+	return m.Raw
+}
+
+// decode reads a Binding message into c.in, and counts why not.
+func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
+	m = &c.in
+	// "The message length MUST contain the size of the message in bytes, not including the 20-byte STUN header. ... the last 2 bits of
+	// this field are always zero", RFC 8489 section 5.
+	if len(b) < headerSize || len(b) > maxPacket || b[0]&0xc0 != 0 || len(b)%4 != 0 ||
+		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || stun.Decode(b, m) != nil {
+		n.Malformed++
+		return nil, false
+	}
+	if m.Type.Method != stun.MethodBinding || m.Type.Class == stun.ClassIndication {
+		n.Unexpected++
+		return nil, false
+	}
+	// "FINGERPRINT ... MUST be the last attribute in the message", RFC 8489 section 14.7; "agents MUST include the FINGERPRINT attribute
+	// in all ... messages", RFC 8445 section 7.1, of which only requests are held to it here.
+	last := len(m.Attributes) - 1
+	has := m.Contains(stun.AttrFingerprint)
+	if !has && m.Type.Class == stun.ClassRequest ||
+		has && (m.Attributes[last].Type != stun.AttrFingerprint || stun.Fingerprint.Check(m) != nil) {
+		n.Fingerprint++
+		return nil, false
+	}
+	return m, true
+}
+
+// mapped reads XOR-MAPPED-ADDRESS.
+func (c *codec) mapped(m *stun.Message) (netip.AddrPort, bool) {
+	if c.addr.GetFrom(m) != nil {
+		return netip.AddrPort{}, false
+	}
+	addr, ok := netip.AddrFromSlice(c.addr.IP)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(c.addr.Port)), ok
+}
+
+// unknownAttributes lists the comprehension-required attributes that are not understood, as far as they fit into one answer.
+func unknownAttributes(m *stun.Message) (list [4]stun.AttrType, n int) {
+	for _, attr := range m.Attributes {
+		if n < len(list) && attr.Type.Required() && !understood(attr.Type) {
+			list[n] = attr.Type
+			n++
+		}
+	}
+	return list, n
+}
+
+func understood(t stun.AttrType) bool {
+	switch t {
+	case stun.AttrMappedAddress, stun.AttrUsername, stun.AttrMessageIntegrity, stun.AttrErrorCode, stun.AttrUnknownAttributes,
+		stun.AttrRealm, stun.AttrNonce, stun.AttrMessageIntegritySHA256, stun.AttrXORMappedAddress, stun.AttrPriority,
+		stun.AttrUseCandidate:
+		return true
+	}
+	return false
+}
+
+// attr64 and attr32 read an attribute that has exactly that size.
+func attr64(m *stun.Message, t stun.AttrType) (uint64, bool) {
+	v, err := m.Get(t)
+	if err != nil || len(v) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(v), true
+}
+
+func attr32(m *stun.Message, t stun.AttrType) (uint32, bool) {
+	v, err := m.Get(t)
+	if err != nil || len(v) != 4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(v), true
+}
