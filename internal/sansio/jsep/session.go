@@ -1,83 +1,127 @@
 package jsep
 
-import "io"
+import (
+	"encoding/binary"
+	"io"
+	"slices"
+)
 
 // Config is what a [Session] is made of. The zero value of an optional field means its default.
 type Config struct {
-	Rand           io.Reader                              // the session id is read from it, in New
+	Rand           io.Reader                             // the session id is read from it, in New
 	NewCredentials func() (ufrag, pwd string, err error) // fresh ICE credentials
-	Fingerprints   []Fingerprint                          // of the local certificates; one has to be sha-256
-	MaxMessageSize int                                    // what we accept; default 262144, negative: any size
-	SCTPPort       uint16                                 // default 5000
+	Fingerprints   []Fingerprint                         // of the local certificates; one has to be sha-256
+	MaxMessageSize int                                   // what we accept; default 262144, negative: any size
+	SCTPPort       uint16                                // default 5000
 	BundlePolicy   BundlePolicy
 	AnsweringRole  DTLSRole // chosen when the offer leaves us the choice; default RoleClient
 }
 
 // Session is one side of offer/answer.
 type Session struct {
-	cfg   Config
-	state SignalingState
+	cfg    Config
+	state  SignalingState
+	origin origin
+
+	// W3C's four slots. Invariant: which of them are set follows from state; the current ones are set together.
+	currentLocal, pendingLocal   *description
+	currentRemote, pendingRemote *description
+
+	// What CreateOffer and CreateAnswer returned last, without candidates; "" is none.
+	lastOffer, lastAnswer string
+	offerStale            bool // something has changed that the next offer has to tell
+
+	wantData  bool          // the application has a use for a data section
+	offered   offerer       // who made the first offer for the transport in use
+	fresh     credentials   // made for a description that has not been applied
+	toReplace []credentials // W3C [[LocalIceCredentialsToReplace]]
+	gathered  []gathering   // local candidates
+	nextMid   uint          // no applied description has a mid that is a number from here on
+	told      told          // what the last Change said
 }
 
+// offerer is a side, or none.
+type offerer uint8
+
+const (
+	nobody offerer = iota
+	localSide
+	remoteSide
+)
+
+// told is what the last Change said about the transport.
+type told struct{ local, remote credentials }
+
 // New returns a Session in the stable state.
-func New(cfg Config) (*Session, error) { return &Session{cfg: cfg}, nil }
-
-// CreateOffer implements W3C createOffer.
-func (s *Session) CreateOffer(o OfferOptions) (Description, error) { return Description{}, nil }
-
-// CreateAnswer implements W3C createAnswer.
-func (s *Session) CreateAnswer() (Description, error) { return Description{}, nil }
-
-// SetLocal implements W3C setLocalDescription.
-func (s *Session) SetLocal(d Description) (Change, error) { return Change{}, nil }
-
-// SetLocalImplicit is setLocalDescription without an argument.
-func (s *Session) SetLocalImplicit() (Change, error) { return s.SetLocal(Description{}) }
-
-// SetRemote implements W3C setRemoteDescription.
-func (s *Session) SetRemote(d Description) (Change, error) { return Change{}, nil }
-
-// AddLocalCandidate adds a gathered candidate.
-func (s *Session) AddLocalCandidate(ufrag, line string) {}
-
-// EndOfLocalCandidates tells that gathering for ufrag ended.
-func (s *Session) EndOfLocalCandidates(ufrag string) {}
-
-// AddRemoteCandidate implements W3C addIceCandidate.
-func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) { return Candidate{}, nil }
+func New(cfg Config) (*Session, error) {
+	if cfg.Rand == nil || cfg.NewCredentials == nil {
+		return nil, errorf(TypeError, "Rand and NewCredentials are needed")
+	}
+	cfg.Fingerprints = slices.Clone(cfg.Fingerprints)
+	sha256 := false
+	for i, f := range cfg.Fingerprints {
+		norm, _, ok := parseFingerprint(f.Algorithm + " " + f.Value)
+		if !ok {
+			return nil, errorf(TypeError, "fingerprint %d is malformed", i)
+		}
+		cfg.Fingerprints[i] = norm
+		sha256 = sha256 || norm.Algorithm == "sha-256"
+	}
+	// RFC 8827, section 6.5: "All implementations MUST support" SHA-256, so that any peer can check this one.
+	if !sha256 {
+		return nil, errorf(TypeError, "a sha-256 fingerprint is needed")
+	}
+	switch {
+	case cfg.MaxMessageSize == 0:
+		cfg.MaxMessageSize = 262144
+	case cfg.MaxMessageSize < 0:
+		cfg.MaxMessageSize = 0
+	}
+	if cfg.SCTPPort == 0 {
+		cfg.SCTPPort = defaultPort
+	}
+	if cfg.AnsweringRole == RoleUnknown {
+		cfg.AnsweringRole = RoleClient
+	}
+	var id [8]byte
+	if _, err := io.ReadFull(cfg.Rand, id[:]); err != nil {
+		return nil, errorf(Operation, "session id: %v", err)
+	}
+	// RFC 9429, section 5.2.1: the session id is "a 64-bit quantity with the highest bit set to zero and the remaining 63 bits being
+	// cryptographically random".
+	return &Session{cfg: cfg, origin: origin{id: binary.BigEndian.Uint64(id[:]) &^ (1 << 63)}}, nil
+}
 
 // NeedDataChannel tells that an application section is wanted.
-func (s *Session) NeedDataChannel() {}
+func (s *Session) NeedDataChannel() {
+	s.offerStale = s.offerStale || !s.wantData
+	s.wantData = true
+}
 
-// NegotiationNeeded implements W3C "check if negotiation is needed".
-func (s *Session) NegotiationNeeded() bool { return false }
-
-// RestartICE implements W3C restartIce.
-func (s *Session) RestartICE() {}
+// NegotiationNeeded implements W3C "check if negotiation is needed". In other states than stable it is false: the question comes up again
+// when the session is stable.
+func (s *Session) NegotiationNeeded() bool {
+	if s.state != Stable {
+		return false
+	}
+	return len(s.toReplace) > 0 || s.wantData && (s.currentLocal == nil || s.currentLocal.liveData() < 0)
+}
 
 // SignalingState returns the state.
 func (s *Session) SignalingState() SignalingState { return s.state }
 
-// Local is the pending local description, or else the current one.
-func (s *Session) Local() (Description, bool) { return Description{}, false }
+// CanTrickle implements W3C canTrickleIceCandidates: whether the remote side takes candidates that come after its description. It is not
+// known before there is one.
+func (s *Session) CanTrickle() (value, known bool) {
+	d := s.remote()
+	if d == nil {
+		return false, false
+	}
+	if i := s.live(d); i >= 0 {
+		return d.transportOf(i).trickle, true
+	}
+	return d.trickles, true
+}
 
-// CurrentLocal is the local description of the last completed negotiation.
-func (s *Session) CurrentLocal() (Description, bool) { return Description{}, false }
-
-// PendingLocal is the local description being negotiated.
-func (s *Session) PendingLocal() (Description, bool) { return Description{}, false }
-
-// Remote is the pending remote description, or else the current one.
-func (s *Session) Remote() (Description, bool) { return Description{}, false }
-
-// CurrentRemote is the remote description of the last completed negotiation.
-func (s *Session) CurrentRemote() (Description, bool) { return Description{}, false }
-
-// PendingRemote is the remote description being negotiated.
-func (s *Session) PendingRemote() (Description, bool) { return Description{}, false }
-
-// CanTrickle implements W3C canTrickleIceCandidates.
-func (s *Session) CanTrickle() (value, known bool) { return false, false }
-
-// Close ends the session.
+// Close ends the session. The descriptions stay readable.
 func (s *Session) Close() { s.state = Closed }

@@ -1,0 +1,60 @@
+package jsep
+
+// CreateAnswer implements W3C createAnswer.
+func (s *Session) CreateAnswer() (Description, error) {
+	if s.state != HaveRemoteOffer && s.state != HaveLocalPrAnswer {
+		return Description{}, errorf(InvalidState, "CreateAnswer in %v", s.state)
+	}
+	lines, err := s.answerLines()
+	if err != nil {
+		return Description{}, err
+	}
+	bare, full := s.build(lines)
+	s.lastAnswer = bare
+	return Description{Answer, full}, nil
+}
+
+// answerLines fills the table: a row for each offered section, rejected unless we can use it.
+func (s *Session) answerLines() ([]mline, error) {
+	offer := s.pendingRemote
+	lines := make([]mline, len(offer.sections))
+	for i := range offer.sections {
+		m := &offer.sections[i]
+		lines[i] = mline{kind: m.kind, proto: m.proto, formats: m.formats, rejected: true}
+		// RFC 9143, section 9.2.2: the answer has the mid of the offer, and none where the offer has none.
+		if m.hasMid {
+			lines[i].mid = m.mid
+		}
+	}
+	if i := s.acceptedData(offer.parsed); i >= 0 {
+		c, err := s.answerCredentials(i)
+		if err != nil {
+			return nil, err
+		}
+		l, m := &lines[i], &offer.sections[i]
+		l.rejected, l.credentials, l.oldData = false, c, m.data.old
+		l.bundled = m.hasMid && offer.group(m.mid) != nil
+		l.setup = s.answerSetup(i)
+	}
+	return lines, nil
+}
+
+// answerSetup chooses our role in the DTLS handshake.
+//
+// RFC 8842, section 5.3: "If the answerer does not want to establish a new DTLS association, [it] MUST assign the same […] value that was
+// negotiated"; an offer of actpass does not ask for a new one.
+func (s *Session) answerSetup(i int) setup {
+	t := s.pendingRemote.transportOf(i)
+	role := s.cfg.AnsweringRole
+	if u, ok := s.inUse(s.pendingRemote.sections[i].mid); ok {
+		role = u.role
+	} else if t.setup == setupActive {
+		role = RoleServer
+	} else if t.setup == setupPassive {
+		role = RoleClient
+	}
+	if role == RoleServer {
+		return setupPassive
+	}
+	return setupActive
+}

@@ -1,0 +1,74 @@
+package jsep
+
+import "slices"
+
+// association is the DTLS association that an answer has brought about.
+type association struct {
+	local  credentials
+	remote transportAttributes
+	role   DTLSRole // ours
+}
+
+// inUse returns the association of the section with that mid: the one of the last completed negotiation, or else of a provisional answer.
+func (s *Session) inUse(mid string) (association, bool) {
+	if a, ok := associationOf(s.currentLocal, s.currentRemote, mid); ok {
+		return a, true
+	}
+	if s.state == HaveLocalPrAnswer || s.state == HaveRemotePrAnswer {
+		return associationOf(s.pendingLocal, s.pendingRemote, mid)
+	}
+	return association{}, false
+}
+
+func associationOf(local, remote *description, mid string) (association, bool) {
+	i := agreed(local, remote)
+	if i < 0 || local.sections[i].mid != mid {
+		return association{}, false
+	}
+	a := association{
+		local: local.sections[i].transport.credentials, remote: *remote.transportOf(i),
+		role: roleAfter(local, remote, i),
+	}
+	return a, true
+}
+
+// roleAfter reads our DTLS role off an answer, which is one of the two.
+func roleAfter(local, remote *description, i int) DTLSRole {
+	if local.typ != Offer {
+		if local.sections[i].transport.setup == setupActive {
+			return RoleClient
+		}
+		return RoleServer
+	}
+	if remote.transportOf(i).setup == setupActive {
+		return RoleServer
+	}
+	return RoleClient
+}
+
+// continues checks that section i of a new remote description goes on with association u.
+//
+// RFC 8842, section 4: a new DTLS association must be established when "the negotiated DTLS setup roles change", when "one or more
+// fingerprint values are modified, added, or removed", or when the tls-id changes. We never begin a second one within a session: who
+// moves a call to another endpoint makes a new session.
+func (u *association) continues(p *parsed, i int) *Error {
+	t := p.transportOf(i)
+	switch {
+	case !sameFingerprints(t.fingerprints, u.remote.fingerprints):
+		return errorf(Operation, "section %q has other fingerprints: that asks for a new DTLS association", p.sections[i].mid)
+	case t.tlsID != "" && u.remote.tlsID != "" && t.tlsID != u.remote.tlsID:
+		return errorf(Operation, "section %q has another tls-id: that asks for a new DTLS association", p.sections[i].mid)
+	case t.setup == setupActive && u.role == RoleClient, t.setup == setupPassive && u.role == RoleServer:
+		return errorf(Operation, "section %q has a=setup:%s against the role in use: that asks for a new DTLS association",
+			p.sections[i].mid, setupNames[t.setup])
+	}
+	// RFC 8839, section 4.4.1.1.1: "To restart ICE […] an agent MUST change both the ice-pwd and the ice-ufrag".
+	if (t.ufrag == u.remote.ufrag) != (t.pwd == u.remote.pwd) {
+		return errorf(InvalidAccess, "section %q changes one of ice-ufrag and ice-pwd: ICE restarts when both change", p.sections[i].mid)
+	}
+	return nil
+}
+
+func sameFingerprints(a, b []Fingerprint) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(f Fingerprint) bool { return !slices.Contains(b, f) })
+}

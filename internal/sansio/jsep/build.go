@@ -1,0 +1,140 @@
+package jsep
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+)
+
+// mline is an m= section to be written: the table that CreateOffer and CreateAnswer fill, a row for each section in order.
+type mline struct {
+	kind, proto string
+	formats     []string
+	mid         string // "" in an answer to a section without a=mid
+	rejected    bool
+
+	// For a section that lives:
+	bundled bool // it is listed in the BUNDLE group
+	setup   setup
+	credentials
+	oldData bool // in the form with a=sctpmap
+}
+
+// origin is the o= line.
+//
+// RFC 9429, section 5.2.2: "The fields of the "o=" line MUST stay the same except for the <session-version> field, which MUST increment
+// by one on each call to createOffer if the offer might differ from the output of the previous call".
+type origin struct {
+	id, version uint64
+	body        string // what was written below the o= line last
+}
+
+// build writes a description. The first result has no candidates, the second has those that were gathered.
+func (s *Session) build(lines []mline) (bare, full string) {
+	d := sdp.SessionDescription{
+		// RFC 9429, section 5.2.1: the address of the o= line "SHOULD be set to a non-meaningful address […] to prevent leaking a local
+		// IP address".
+		Origin: sdp.Origin{
+			Username: "-", SessionID: s.origin.id, SessionVersion: s.origin.version,
+			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
+		},
+		SessionName:      "-",
+		TimeDescriptions: []sdp.TimeDescription{{}},
+	}
+	var bundled []string
+	for i := range lines {
+		if l := &lines[i]; l.rejected {
+			d.MediaDescriptions = append(d.MediaDescriptions, rejectedSection(l))
+		} else {
+			d.MediaDescriptions = append(d.MediaDescriptions, s.dataSection(l))
+			if l.bundled {
+				bundled = append(bundled, l.mid)
+			}
+		}
+	}
+	if len(bundled) > 0 {
+		d.Attributes = append(d.Attributes, sdp.Attribute{Key: "group", Value: "BUNDLE " + strings.Join(bundled, " ")})
+	}
+	// Not "ice2": RFC 8445, section 10 has it promise that aggressive nomination is not used, which our ICE agent does not promise.
+	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: "trickle"})
+
+	bare, full = s.marshal(&d)
+	if body := below(full); body != s.origin.body {
+		s.origin.version++
+		s.origin.body = body
+		d.Origin.SessionVersion = s.origin.version
+		bare, full = s.marshal(&d)
+	}
+	return bare, full
+}
+
+// below is the part of a description below its o= line.
+func below(text string) string {
+	_, text, _ = strings.Cut(text, "\r\no=")
+	_, text, _ = strings.Cut(text, "\r\n")
+	return text
+}
+
+func (s *Session) marshal(d *sdp.SessionDescription) (bare, full string) {
+	b, err := d.Marshal()
+	if err != nil {
+		panic("BUG: our description cannot be written: " + err.Error())
+	}
+	return string(b), s.withGathered(mustParse(string(b), Offer))
+}
+
+// mustParse parses what we wrote.
+func mustParse(text string, typ Type) *parsed {
+	p, err := parse(text, typ)
+	if err != nil {
+		panic("BUG: our description cannot be read: " + err.Error())
+	}
+	return p
+}
+
+// newSection has what sections of all kinds have. RFC 9429, section 5.2.1: the port of the m= line and the address of the c= line are
+// 9 and 0.0.0.0 while no candidates are known; we leave them so, because whoever does ICE ignores them.
+func newSection(l *mline, port int) *sdp.MediaDescription {
+	m := &sdp.MediaDescription{
+		MediaName: sdp.MediaName{
+			Media: l.kind, Port: sdp.RangedPort{Value: port}, Protos: strings.Split(l.proto, "/"), Formats: slices.Clone(l.formats),
+		},
+		ConnectionInformation: &sdp.ConnectionInformation{
+			NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"},
+		},
+	}
+	if l.mid != "" {
+		m.WithValueAttribute("mid", l.mid)
+	}
+	return m
+}
+
+// appendTransport adds the attributes of the transport to a section.
+func (s *Session) appendTransport(m *sdp.MediaDescription, l *mline) {
+	m.WithValueAttribute("ice-ufrag", l.ufrag)
+	m.WithValueAttribute("ice-pwd", l.pwd)
+	for _, f := range s.cfg.Fingerprints {
+		m.WithValueAttribute("fingerprint", f.Algorithm+" "+f.Value)
+	}
+	m.WithValueAttribute("setup", setupNames[l.setup])
+}
+
+// newMid returns a mid that no applied description has and none in p.
+func (s *Session) newMid(p *parsed) string {
+	for n := s.nextMid; ; n++ {
+		if mid := strconv.FormatUint(uint64(n), 10); p.byMid(mid) < 0 {
+			return mid
+		}
+	}
+}
+
+// useMids keeps the mids of an applied description from being given to other sections.
+func (s *Session) useMids(p *parsed) {
+	for i := range p.sections {
+		if n, err := strconv.ParseUint(p.sections[i].mid, 10, 31); err == nil {
+			s.nextMid = max(s.nextMid, uint(n)+1)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package jsep
+
+import "fmt"
+
+// check walks the whole session and panics where something is not as it has to be. Tests call it after each step.
+func (s *Session) check() {
+	for _, slot := range []struct {
+		name           string
+		d              *description
+		local, current bool
+	}{
+		{name: "current local", d: s.currentLocal, local: true, current: true},
+		{name: "current remote", d: s.currentRemote, current: true},
+		{name: "pending local", d: s.pendingLocal, local: true},
+		{name: "pending remote", d: s.pendingRemote},
+	} {
+		if d := slot.d; d != nil {
+			s.checkDescription(slot.name, d, slot.local)
+			must(!slot.current || d.typ == Offer || d.typ == Answer, "%s is %v", slot.name, d.typ)
+		}
+	}
+	must((s.currentLocal == nil) == (s.currentRemote == nil), "one current description")
+	if s.currentLocal != nil {
+		checkPair(s.currentLocal, s.currentRemote)
+	}
+	switch s.state {
+	case Stable:
+		must(s.pendingLocal == nil && s.pendingRemote == nil, "pending in stable")
+	case HaveLocalOffer:
+		must(s.pendingLocal != nil && s.pendingLocal.typ == Offer && s.pendingRemote == nil, "have-local-offer")
+	case HaveRemoteOffer:
+		must(s.pendingRemote != nil && s.pendingRemote.typ == Offer && s.pendingLocal == nil, "have-remote-offer")
+	case HaveLocalPrAnswer:
+		must(s.pendingLocal != nil && s.pendingLocal.typ == PrAnswer, "have-local-pranswer")
+		checkPair(s.pendingLocal, s.pendingRemote)
+	case HaveRemotePrAnswer:
+		must(s.pendingRemote != nil && s.pendingRemote.typ == PrAnswer, "have-remote-pranswer")
+		checkPair(s.pendingLocal, s.pendingRemote)
+	}
+	if s.state != Closed {
+		must((agreed(s.currentLocal, s.currentRemote) >= 0) == (s.offered != nobody), "offered is %d", s.offered)
+	}
+	for i, g := range s.gathered {
+		for j := range i {
+			must(s.gathered[j].ufrag != g.ufrag, "two gatherings for %q", g.ufrag)
+		}
+	}
+}
+
+// checkDescription checks one that is applied, against its own text above all.
+func (s *Session) checkDescription(name string, d *description, local bool) {
+	again, err := parse(d.text, d.typ)
+	must(err == nil, "%s is not readable: %v", name, err)
+	must(again.text == d.text && len(again.sections) == len(d.sections), "%s is not its own text", name)
+	mids := make(map[string]bool)
+	live := 0
+	for i := range d.sections {
+		m := &d.sections[i]
+		must(m.mid != "" && !mids[m.mid], "%s: mid %q", name, m.mid)
+		mids[m.mid] = true
+		must(!m.hasMid || again.sections[i].mid == m.mid, "%s: mid %q of %q", name, m.mid, again.sections[i].mid)
+		must(i == 0 || d.sections[i-1].end < m.end, "%s: section %d ends early", name, i)
+		if local && !m.rejected() {
+			must(m.data.is, "%s: section %d is live and not data", name, i)
+			live++
+		}
+		must(len(m.candidates) <= maxCandidates, "%s: %d candidates", name, len(m.candidates))
+	}
+	must(live <= 1, "%s: %d live sections", name, live)
+	must(len(d.added) <= maxCandidates && (!local || d.added == nil), "%s: %d candidates added", name, len(d.added))
+	for _, a := range d.added {
+		must(a.section < len(d.sections), "%s: candidate for section %d", name, a.section)
+	}
+	if local {
+		for _, mid := range d.group(firstLive(d)) {
+			must(d.sections[d.byMid(mid)].liveData(), "%s: %q is bundled and rejected", name, mid)
+		}
+		must(s.nextMid >= 1 || len(d.sections) == 0 || !mids["0"], "%s: mid 0 may be given again", name)
+	}
+}
+
+func firstLive(d *description) string {
+	if i := d.liveData(); i >= 0 {
+		return d.sections[i].mid
+	}
+	return ""
+}
+
+// checkPair checks an offer and its answer.
+func checkPair(local, remote *description) {
+	must(local != nil && remote != nil, "half a pair")
+	must((local.typ == Offer) != (remote.typ == Offer), "%v and %v are no pair", local.typ, remote.typ)
+	must(len(local.sections) == len(remote.sections), "%d and %d sections", len(local.sections), len(remote.sections))
+	offer, answer := local, remote
+	if remote.typ == Offer {
+		offer, answer = remote, local
+	}
+	for i := range offer.sections {
+		o, a := &offer.sections[i], &answer.sections[i]
+		must(o.mid == a.mid && o.kind == a.kind && o.proto == a.proto, "section %d: %q and %q", i, o.mid, a.mid)
+		must(!o.rejected() || a.rejected(), "section %d was revived by the answer", i)
+	}
+	if i := agreed(local, remote); i >= 0 {
+		t := answer.transportOf(i)
+		must(t.setup == setupActive || t.setup == setupPassive, "section %d: setup %d in the answer", i, t.setup)
+		must(local.sections[i].transport.ufrag != "" && remote.transportOf(i).ufrag != "", "section %d: no credentials", i)
+	}
+}
+
+func must(ok bool, format string, args ...any) {
+	if !ok {
+		panic("BUG: " + fmt.Sprintf(format, args...))
+	}
+}

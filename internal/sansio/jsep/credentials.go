@@ -1,0 +1,81 @@
+package jsep
+
+import "slices"
+
+// newCredentials returns the credentials for the next description that needs new ones. They stay the same until a description with them
+// is applied, so that creating twice gives the same description.
+func (s *Session) newCredentials() (credentials, error) {
+	if s.fresh == (credentials{}) {
+		ufrag, pwd, err := s.cfg.NewCredentials()
+		if err != nil {
+			return credentials{}, errorf(Operation, "new ICE credentials: %v", err)
+		}
+		if !validICE(ufrag, 4) || !validICE(pwd, 22) {
+			return credentials{}, errorf(Operation, "new ICE credentials: %q and %d bytes are no ice-ufrag and ice-pwd", ufrag, len(pwd))
+		}
+		s.fresh = credentials{ufrag, pwd}
+	}
+	return s.fresh, nil
+}
+
+// localCredentials returns those of the local section with that mid in d, none if there is none.
+func localCredentials(d *description, mid string) credentials {
+	if d != nil {
+		if i := d.byMid(mid); i >= 0 && d.sections[i].liveData() {
+			return d.sections[i].transport.credentials
+		}
+	}
+	return credentials{}
+}
+
+// offerCredentials chooses those for the section with that mid in an offer.
+//
+// RFC 9429, section 5.2.2: "Each "a=ice-ufrag" and "a=ice-pwd" line MUST stay the same, unless the ICE configuration has changed […] or
+// the IceRestart option […] was specified."
+func (s *Session) offerCredentials(mid string, restart bool) (credentials, error) {
+	c := localCredentials(s.local(), mid)
+	if restart || c == (credentials{}) || slices.Contains(s.toReplace, c) {
+		return s.newCredentials()
+	}
+	return c, nil
+}
+
+// answerCredentials chooses those for section i in an answer: new ones when the offer restarts ICE or has a new transport.
+func (s *Session) answerCredentials(i int) (credentials, error) {
+	mid := s.pendingRemote.sections[i].mid
+	if c := localCredentials(s.pendingLocal, mid); c != (credentials{}) {
+		return c, nil // of the provisional answer
+	}
+	if u, ok := s.inUse(mid); ok && u.remote.credentials == s.pendingRemote.transportOf(i).credentials {
+		return u.local, nil
+	}
+	return s.newCredentials()
+}
+
+// RestartICE implements W3C restartIce: the next offer has new credentials, and negotiation is needed until one was answered.
+func (s *Session) RestartICE() {
+	if s.state == Closed {
+		return
+	}
+	s.offerStale = true
+	s.toReplace = s.toReplace[:0]
+	for _, d := range []*description{s.currentLocal, s.pendingLocal} {
+		if d == nil {
+			continue
+		}
+		if i := d.liveData(); i >= 0 {
+			s.toReplace = append(s.toReplace, d.sections[i].transport.credentials)
+		}
+	}
+}
+
+// replaced forgets the credentials that RestartICE marked, once they are gone.
+//
+// W3C: "if none of the ICE credentials in connection.[[LocalIceCredentialsToReplace]] are present in description, then set
+// connection.[[LocalIceCredentialsToReplace]] to an empty set."
+func (s *Session) replaced() {
+	if i := s.currentLocal.liveData(); i >= 0 && slices.Contains(s.toReplace, s.currentLocal.sections[i].transport.credentials) {
+		return
+	}
+	s.toReplace = nil
+}

@@ -1,0 +1,175 @@
+package jsep
+
+// SetLocal implements W3C setLocalDescription. An SDP that is empty is created; a Type that is absent follows from the state: the zero
+// Description is W3C's call without an argument. The SDP otherwise has to be the last one that CreateOffer or CreateAnswer returned, with
+// whatever candidates. An answer may be applied as PrAnswer.
+func (s *Session) SetLocal(d Description) (Change, error) {
+	if s.state == Closed {
+		return Change{}, errorf(InvalidState, "SetLocal in %v", s.state)
+	}
+	if d.Type == 0 {
+		d.Type = Answer
+		if s.state == Stable || s.state == HaveLocalOffer || s.state == HaveRemotePrAnswer {
+			d.Type = Offer
+		}
+	}
+	if d.Type > Rollback {
+		return Change{}, errorf(TypeError, "description of type %d", d.Type)
+	}
+	last := s.lastOffer
+	if d.Type != Offer {
+		last = s.lastAnswer
+	}
+	if d.Type != Rollback && d.SDP != "" && (last == "" || canonical(d.SDP) != last) {
+		return Change{}, errorf(InvalidModification, "this %v is not what was created last", d.Type)
+	}
+	to, ok := s.next(true, d.Type)
+	if !ok {
+		return Change{}, errorf(InvalidState, "SetLocal with type %v in %v", d.Type, s.state)
+	}
+	if d.Type == Rollback {
+		return s.changed(true, Rollback, func() { s.rollBack() }), nil
+	}
+	if d.SDP == "" && (last == "" || d.Type == Offer && s.offerStale) {
+		var err error
+		if d.Type == Offer {
+			_, err = s.CreateOffer(OfferOptions{})
+			last = s.lastOffer
+		} else {
+			_, err = s.CreateAnswer()
+			last = s.lastAnswer
+		}
+		if err != nil {
+			return Change{}, err
+		}
+	}
+	p := mustParse(last, d.Type)
+	if d.Type != Offer {
+		s.adoptMids(p, s.pendingRemote.parsed)
+	}
+	return s.changed(true, d.Type, func() {
+		s.pendingLocal = &description{typ: d.Type, parsed: p}
+		if i := p.liveData(); i >= 0 && p.sections[i].transport.credentials == s.fresh {
+			s.fresh = credentials{}
+		}
+		s.useMids(p)
+		s.become(to)
+	}), nil
+}
+
+// SetLocalImplicit is setLocalDescription without an argument.
+func (s *Session) SetLocalImplicit() (Change, error) { return s.SetLocal(Description{}) }
+
+// SetRemote implements W3C setRemoteDescription. An offer that meets a local offer rolls that back first, but only if it can be applied:
+// an error leaves everything as it was.
+func (s *Session) SetRemote(d Description) (Change, error) {
+	if s.state == Closed {
+		return Change{}, errorf(InvalidState, "SetRemote in %v", s.state)
+	}
+	if d.Type == 0 || d.Type > Rollback {
+		return Change{}, errorf(TypeError, "description of type %d", d.Type)
+	}
+	glare := s.state == HaveLocalOffer && d.Type == Offer
+	to, ok := s.next(false, d.Type)
+	if !ok {
+		return Change{}, errorf(InvalidState, "SetRemote with type %v in %v", d.Type, s.state)
+	}
+	if d.Type == Rollback {
+		return s.changed(false, Rollback, func() { s.rollBack() }), nil
+	}
+	p, err := parse(d.SDP, d.Type)
+	if err != nil {
+		return Change{}, err
+	}
+	if d.Type == Offer {
+		var base *parsed
+		if r := s.remote(); r != nil {
+			base = r.parsed
+		}
+		s.adoptMids(p, base)
+	} else {
+		s.adoptMids(p, s.pendingLocal.parsed)
+	}
+	if err := s.checkContent(p, d.Type); err != nil {
+		return Change{}, err
+	}
+	if d.Type == Offer {
+		err = s.checkOffer(p)
+	} else {
+		err = s.checkAnswer(p)
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	return s.changed(false, d.Type, func() {
+		if glare {
+			s.rollBack()
+		}
+		if d.Type == Offer {
+			s.lastAnswer = "" // it answered another offer
+		}
+		s.pendingRemote = &description{typ: d.Type, parsed: p}
+		s.useMids(p)
+		s.become(to)
+	}), nil
+}
+
+// next is the signaling table of RFC 9429, section 3.2 and W3C: the state that a description of that type leads to. ok is false where it
+// is not allowed.
+func (s *Session) next(local bool, typ Type) (to SignalingState, ok bool) {
+	offered, provisional := HaveRemoteOffer, HaveRemotePrAnswer // by a remote description
+	answers := HaveLocalOffer                                   // what a remote answer answers
+	if local {
+		offered, provisional, answers = HaveLocalOffer, HaveLocalPrAnswer, HaveRemoteOffer
+	}
+	switch typ {
+	case Offer:
+		return offered, s.state == Stable || s.state == offered || !local && s.state == HaveLocalOffer
+	case PrAnswer:
+		return provisional, s.state == answers || s.state == provisional
+	case Answer:
+		return Stable, s.state == answers || s.state == provisional
+	}
+	// W3C: a rollback "in either "stable", "have-local-pranswer", or "have-remote-pranswer"" is an InvalidStateError. RFC 9429, section
+	// 4.1.10.2: it is given to the side that the offer was given to.
+	return Stable, s.state == offered
+}
+
+// become enters a state and does what comes with it.
+func (s *Session) become(to SignalingState) {
+	switch {
+	case s.state == to && to != Stable:
+	case s.state == Stable && (to == HaveLocalOffer || to == HaveRemoteOffer):
+	case s.state == HaveLocalOffer && to == HaveRemotePrAnswer, s.state == HaveRemoteOffer && to == HaveLocalPrAnswer:
+	case s.state != Stable && s.state != Closed && to == Stable:
+	default:
+		panic("BUG: " + s.state.String() + " becomes " + to.String())
+	}
+	s.state = to
+	if to != Stable || s.pendingLocal == nil || s.pendingRemote == nil {
+		return
+	}
+	// A negotiation is complete.
+	s.currentLocal, s.currentRemote = s.pendingLocal, s.pendingRemote
+	s.pendingLocal, s.pendingRemote = nil, nil
+	s.lastOffer, s.lastAnswer = "", ""
+	s.replaced()
+	switch {
+	case agreed(s.currentLocal, s.currentRemote) < 0:
+		s.offered = nobody
+	case s.offered != nobody:
+	case s.currentLocal.typ == Offer:
+		s.offered = localSide
+	default:
+		s.offered = remoteSide
+	}
+	s.forgetGathered()
+}
+
+// rollBack gives the pending offer up.
+func (s *Session) rollBack() {
+	s.pendingLocal, s.pendingRemote = nil, nil
+	s.lastAnswer = ""
+	s.offerStale = true
+	s.become(Stable)
+}

@@ -1,0 +1,260 @@
+package jsep
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+)
+
+// Our limits for a description. A call of a hundred video tracks has about 600 KiB in 6000 lines.
+const (
+	maxSize     = 1 << 20
+	maxLines    = 1 << 14
+	maxSections = 512
+)
+
+// parsed is a description as the rules look at it.
+type parsed struct {
+	text     string // lines end in CRLF; no blank lines
+	sections []section
+	bundle   [][]string // the BUNDLE groups, each a list of mids of this description
+	lite     bool
+	trickles bool // the session level announces trickle ICE
+}
+
+// section is one m= section. The transport attributes are those of the section itself or else those of the session level.
+type section struct {
+	kind, proto string
+	formats     []string
+	port        int
+	mid         string // never empty after adoptMids
+	hasMid      bool   // the text has it
+	bundleOnly  bool
+	transport   transportAttributes
+	candidates  []string
+	ended       bool // a=end-of-candidates
+	data        dataAttributes
+	end         int // where the section ends in text
+}
+
+// rejected tells that the section is not to be used. RFC 8841, section 10: an SCTP port of zero closes the association.
+func (s *section) rejected() bool {
+	return s.port == 0 && !s.bundleOnly || s.data.is && s.data.port == 0
+}
+
+func (s *section) liveData() bool { return s.data.is && !s.rejected() }
+
+// document is the text of a description split into lines, for the parser's use.
+type document struct {
+	lines  []string
+	number []int // of each line in what was given, from 1
+	ends   []int // where each line ends in text
+	first  []int // the index of the m= line of each section
+	text   string
+}
+
+// split tolerates what hand-made signaling does to descriptions: bare LF, blank lines, blanks at the end of lines.
+func split(text string) (*document, *Error) {
+	if len(text) > maxSize {
+		return nil, errorf(Syntax, "a description of %d bytes is larger than %d", len(text), maxSize)
+	}
+	d := &document{}
+	var out strings.Builder
+	out.Grow(len(text) + 64)
+	n := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		n++
+		line = strings.TrimSuffix(line, "\r")
+		if !strings.HasPrefix(line, "s=") { // a session name of one blank is how RFC 4566 wrote "no name"
+			line = strings.TrimRight(line, " \t\r")
+		}
+		if line == "" {
+			continue
+		}
+		if len(d.lines) == maxLines {
+			return nil, &Error{Kind: Syntax, Line: n, Detail: "too many lines"}
+		}
+		if len(line) < 2 || line[1] != '=' || strings.ContainsFunc(line, isControl) {
+			return nil, &Error{Kind: Syntax, Line: n, Detail: "not of the form <type>=<value>"}
+		}
+		if line[0] == 'm' {
+			if len(d.first) == maxSections {
+				return nil, &Error{Kind: Syntax, Line: n, Detail: "too many m= sections"}
+			}
+			d.first = append(d.first, len(d.lines))
+		}
+		out.WriteString(line)
+		out.WriteString("\r\n")
+		d.lines, d.number, d.ends = append(d.lines, line), append(d.number, n), append(d.ends, out.Len())
+	}
+	d.text = out.String()
+	for i, want := range []string{"v=0", "o=", "s="} {
+		if i >= len(d.lines) || !strings.HasPrefix(d.lines[i], want) {
+			return nil, &Error{Kind: Syntax, Line: i + 1, Detail: "missing " + want}
+		}
+	}
+	return d, nil
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// span is the range of lines of section i, or of the session level for -1.
+func (d *document) span(i int) (from, to int) {
+	if i >= 0 {
+		from = d.first[i]
+	}
+	to = len(d.lines)
+	if i+1 < len(d.first) {
+		to = d.first[i+1]
+	}
+	return from, to
+}
+
+// wrong makes the error for attribute a of section i, or of the session level for -1.
+func (d *document) wrong(i int, a sdp.Attribute) *Error {
+	line := "a=" + a.Key
+	if a.Value != "" {
+		line += ":" + a.Value
+	}
+	err := &Error{Kind: Syntax, Detail: "malformed a=" + a.Key}
+	from, to := d.span(i)
+	if n := slices.Index(d.lines[from:to], line); n >= 0 {
+		err.Line = d.number[from+n]
+	}
+	return err
+}
+
+// firstBadLine finds what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
+func (d *document) firstBadLine() int {
+	n := sort.Search(len(d.lines)-1, func(n int) bool {
+		var s sdp.SessionDescription
+		return s.UnmarshalString(d.text[:d.ends[n]]) != nil
+	})
+	return d.number[n]
+}
+
+// parse reads a description of the given type.
+func parse(text string, typ Type) (*parsed, *Error) {
+	d, bad := split(text)
+	if bad != nil {
+		return nil, bad
+	}
+	var in sdp.SessionDescription
+	if err := in.UnmarshalString(d.text); err != nil {
+		return nil, &Error{Kind: Syntax, Line: d.firstBadLine(), Detail: err.Error()}
+	}
+	if len(in.TimeDescriptions) == 0 {
+		return nil, &Error{Kind: Syntax, Line: d.number[len(d.number)-1], Detail: "missing t="}
+	}
+	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
+	var inherited transportAttributes
+	ended := false
+	for _, a := range in.Attributes {
+		switch a.Key {
+		case "ice-lite":
+			p.lite = true
+		case "end-of-candidates":
+			ended = true
+		case "group":
+			if mids := strings.Fields(a.Value); len(mids) > 1 && mids[0] == "BUNDLE" {
+				p.bundle = append(p.bundle, mids[1:])
+			}
+		default:
+			if !inherited.read(a) {
+				return nil, d.wrong(-1, a)
+			}
+		}
+	}
+	p.trickles = inherited.trickle
+	for i, m := range in.MediaDescriptions {
+		s := &p.sections[i]
+		*s = section{
+			kind: m.MediaName.Media, proto: strings.Join(m.MediaName.Protos, "/"), formats: m.MediaName.Formats,
+			port: m.MediaName.Port.Value, ended: ended, end: len(d.text),
+		}
+		if i+1 < len(d.first) {
+			s.end = d.ends[d.first[i+1]-1]
+		}
+		for _, a := range m.Attributes {
+			if !s.read(a) {
+				return nil, d.wrong(i, a)
+			}
+		}
+		s.transport.inherit(&inherited)
+		if !s.readData(m.Attributes) {
+			return nil, &Error{Kind: Syntax, Line: d.number[d.first[i]], Detail: "malformed application section"}
+		}
+		// RFC 8843, section 6: "bundle-only" has a meaning in an offer, on a section with port zero in a BUNDLE group.
+		s.bundleOnly = s.bundleOnly && typ == Offer && s.port == 0 && s.hasMid && p.group(s.mid) != nil
+	}
+	return p, nil
+}
+
+// read takes an attribute of the section; false: it is malformed. Unknown attributes are skipped, and nothing of them is ever echoed.
+func (s *section) read(a sdp.Attribute) bool {
+	switch a.Key {
+	case "mid":
+		s.mid, s.hasMid = a.Value, true
+		return a.Value != "" && !strings.ContainsAny(a.Value, " \t")
+	case "bundle-only":
+		s.bundleOnly = true
+	case "candidate":
+		// RFC 8839, section 5.1: candidates that are not understood are ignored.
+		if line := "candidate:" + a.Value; validCandidate(line) && len(s.candidates) < maxCandidates {
+			s.candidates = append(s.candidates, line)
+		}
+	case "end-of-candidates":
+		s.ended = true
+	default:
+		return s.transport.read(a)
+	}
+	return true
+}
+
+// group returns the BUNDLE group that mid is in.
+func (p *parsed) group(mid string) []string {
+	for _, g := range p.bundle {
+		if slices.Contains(g, mid) {
+			return g
+		}
+	}
+	return nil
+}
+
+// bundled tells whether sections i and j are in one BUNDLE group.
+func (p *parsed) bundled(i, j int) bool {
+	a, b := &p.sections[i], &p.sections[j]
+	return a.hasMid && b.hasMid && slices.Contains(p.group(a.mid), b.mid)
+}
+
+// liveData is the index of the first section that carries data channels, or -1.
+func (p *parsed) liveData() int {
+	return slices.IndexFunc(p.sections, func(s section) bool { return s.liveData() })
+}
+
+// byMid is the index of the section with that mid, or -1.
+func (p *parsed) byMid(mid string) int {
+	return slices.IndexFunc(p.sections, func(s section) bool { return s.mid == mid })
+}
+
+// transportOf returns the transport attributes that apply to section i. RFC 8843, section 7: in a group the attributes of the tagged
+// section are those of all, so that others may go without.
+func (p *parsed) transportOf(i int) *transportAttributes {
+	if t := &p.sections[i].transport; !t.absent() || !p.sections[i].hasMid {
+		return t
+	}
+	for _, mid := range p.group(p.sections[i].mid) {
+		if j := p.byMid(mid); j >= 0 && !p.sections[j].transport.absent() {
+			return &p.sections[j].transport
+		}
+	}
+	return &p.sections[i].transport
+}
+
+// shared tells whether what is said about the transport of section j, its candidates above all, is about that of section i too.
+// Browsers write and trickle the candidates of a bundle under its first section, which may be one that we reject.
+func (p *parsed) shared(i, j int) bool {
+	return i == j || p.bundled(i, j) && p.transportOf(j).credentials == p.transportOf(i).credentials
+}
