@@ -28,8 +28,8 @@ type DataChannel struct {
 	room      signal
 	threshold int
 	err       error // what the channel ended by
-	ended     bool  // it is forgotten by the core, and final is what it was
-	final     peer.ChannelReport
+	wasOpen   bool
+	ended     bool // the core has forgotten it
 }
 
 func newDataChannel(l *loop, h peer.Handle, p peer.Params) *DataChannel {

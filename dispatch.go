@@ -126,6 +126,8 @@ func (l *loop) dispatchChannel(ev *peer.Event) {
 	switch ev.Kind {
 	case peer.EventChannelIncoming:
 		dc.opened(ev.Params)
+		dc.wasOpen = true
+		l.channelsOpened++
 		l.incoming = append(l.incoming, dc)
 		l.publish(Event{Kind: EventDataChannel, DataChannel: dc})
 		l.tell(func(h EventHandler) { h.OnDataChannel(pc, dc) })
@@ -134,6 +136,8 @@ func (l *loop) dispatchChannel(ev *peer.Event) {
 		l.taken(ev.Charge)
 	case peer.EventChannelOpen:
 		dc.opened(ev.Params)
+		dc.wasOpen = true
+		l.channelsOpened++
 		l.publish(Event{Kind: EventDataChannelOpen, DataChannel: dc})
 		l.tell(func(h EventHandler) { h.OnDataChannelOpen(pc, dc) })
 	case peer.EventBufferedAmountLow:
@@ -164,7 +168,9 @@ func (l *loop) addChannel(h peer.Handle, p peer.Params) *DataChannel {
 }
 
 func (l *loop) forgetChannel(dc *DataChannel) {
-	dc.final = l.core.ChannelReport(dc.handle)
+	if dc.wasOpen {
+		l.channelsClosed++
+	}
 	dc.ended = true
 	dc.state.Store(int32(DataChannelStateClosed))
 	dc.room.broadcast()

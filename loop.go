@@ -38,6 +38,8 @@ type loop struct {
 
 	channels map[peer.Handle]*DataChannel
 	waiting  []*DataChannel // channels that somebody waits for room on
+	// How many channels have opened and, of those, closed: dataChannelsOpened and dataChannelsClosed of the stats.
+	channelsOpened, channelsClosed uint32
 
 	out runtime.Datagrams // what flush sends; a field so that it does not escape for each call
 }

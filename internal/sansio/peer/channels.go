@@ -84,12 +84,6 @@ func (c *Core) Unsent(h Handle) (bytes int, inFlight bool) {
 	return c.queued(h), c.sctp.Stats().InFlight > 0
 }
 
-// ChannelReport gives a channel's figures.
-func (c *Core) ChannelReport(h Handle) ChannelReport {
-	info, _ := c.channels.Info(h)
-	return ChannelReport{Info: info, Handle: h}
-}
-
 // MaxSendMessageSize is the largest message that the peer takes.
 func (c *Core) MaxSendMessageSize() int {
 	if c.transport.maxMessage == 0 {

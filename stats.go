@@ -1,0 +1,160 @@
+package rtc
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/sansrtc/rtc/internal/sansio/peer"
+)
+
+// GetStats is W3C's getStats without a selector: the records of the connection, its transport, candidates, pairs, certificates and data
+// channels. https://w3c.github.io/webrtc-stats/
+func (pc *PeerConnection) GetStats() StatsReport {
+	var r peer.Report
+	var opened, closed uint32
+	l := &pc.loop
+	now := l.now()
+	l.view(func(c *peer.Core) {
+		r = c.Report()
+		opened, closed = l.channelsOpened, l.channelsClosed
+	})
+	s := statsReport{report: StatsReport{}, at: webrtc.StatsTimestamp(float64(now.UnixNano()) / float64(time.Millisecond))}
+	s.add("peer-connection", webrtc.PeerConnectionStats{
+		Type: webrtc.StatsTypePeerConnection, Timestamp: s.at, ID: "peer-connection",
+		DataChannelsOpened: opened, DataChannelsClosed: closed,
+	})
+	s.channels(r.Channels)
+	if !r.HasICE {
+		return s.report
+	}
+	s.candidates(r)
+	s.transport(r, pc.certificate())
+	return s.report
+}
+
+func (pc *PeerConnection) certificate() (c Certificate) {
+	pc.loop.view(func(*peer.Core) { c = pc.configuration.Certificates[0] })
+	return c
+}
+
+type statsReport struct {
+	report StatsReport
+	at     webrtc.StatsTimestamp
+}
+
+func (s *statsReport) add(id string, stats webrtc.Stats) { s.report[id] = stats }
+
+func (s *statsReport) channels(reports []peer.ChannelReport) {
+	for _, c := range reports {
+		id := fmt.Sprintf("data-channel-%d", c.Handle)
+		s.add(id, webrtc.DataChannelStats{
+			Type: webrtc.StatsTypeDataChannel, Timestamp: s.at, ID: id,
+			Label: c.Label, Protocol: c.Protocol, DataChannelIdentifier: int32(c.ID), TransportID: "transport",
+			State:        channelState(c.State),
+			MessagesSent: uint32(c.MessagesSent), BytesSent: c.BytesSent,
+			MessagesReceived: uint32(c.MessagesReceived), BytesReceived: c.BytesReceived,
+		})
+	}
+}
+
+func candidateID(side string, c *peer.Candidate) string {
+	return side + "-candidate-" + c.Addr.String()
+}
+
+func (s *statsReport) candidates(r peer.Report) {
+	for _, side := range []struct {
+		name string
+		kind webrtc.StatsType
+		list []peer.Candidate
+	}{
+		{"local", webrtc.StatsTypeLocalCandidate, r.ICE.Local},
+		{"remote", webrtc.StatsTypeRemoteCandidate, r.ICE.Remote},
+	} {
+		for i := range side.list {
+			c := &side.list[i]
+			id := candidateID(side.name, c)
+			typ, _ := webrtc.NewICECandidateType(c.Type.String())
+			s.add(id, webrtc.ICECandidateStats{
+				Type: side.kind, Timestamp: s.at, ID: id, TransportID: "transport",
+				IP: c.Addr.Addr().String(), Port: int32(c.Addr.Port()), Protocol: "udp", CandidateType: typ, Priority: int32(c.Priority),
+			})
+		}
+	}
+	for _, p := range r.ICE.Pairs {
+		id := pairID(&p.Local, &p.Remote)
+		s.add(id, webrtc.ICECandidatePairStats{
+			Type: webrtc.StatsTypeCandidatePair, Timestamp: s.at, ID: id, TransportID: "transport",
+			LocalCandidateID: candidateID("local", &p.Local), RemoteCandidateID: candidateID("remote", &p.Remote),
+			State: webrtc.StatsICECandidatePairState(p.State.String()), Nominated: p.Nominated,
+			RequestsSent: p.RequestsSent, RequestsReceived: p.RequestsReceived,
+			ResponsesSent: p.ResponsesSent, ResponsesReceived: p.ResponsesReceived,
+			ConsentRequestsSent: p.ConsentRequestsSent,
+			TotalRoundTripTime:  p.TotalRoundTripTime.Seconds(), CurrentRoundTripTime: p.CurrentRoundTripTime.Seconds(),
+		})
+	}
+}
+
+func pairID(local, remote *peer.Candidate) string {
+	return "candidate-pair-" + local.Addr.String() + "-" + remote.Addr.String()
+}
+
+func (s *statsReport) transport(r peer.Report, own Certificate) {
+	t := webrtc.TransportStats{
+		Type: webrtc.StatsTypeTransport, Timestamp: s.at, ID: "transport",
+		PacketsSent: uint32(r.PacketsSent), PacketsReceived: uint32(r.PacketsReceived),
+		BytesSent: r.BytesSent, BytesReceived: r.BytesReceived,
+		ICERole: webrtc.ICERoleControlled, DTLSState: dtlsState(r),
+	}
+	if r.ICE.Controlling {
+		t.ICERole = webrtc.ICERoleControlling
+	}
+	for _, p := range r.ICE.Pairs {
+		if p.Selected {
+			t.SelectedCandidatePairID = pairID(&p.Local, &p.Remote)
+		}
+	}
+	t.LocalCertificateID = "certificate-local"
+	if key, err := coreCertificate(&own); err == nil {
+		s.certificate(t.LocalCertificateID, key.Chain[0])
+	}
+	if len(r.PeerCertificates) > 0 {
+		t.RemoteCertificateID = "certificate-remote"
+		s.certificate(t.RemoteCertificateID, r.PeerCertificates[0])
+	}
+	s.add(t.ID, t)
+}
+
+func dtlsState(r peer.Report) webrtc.DTLSTransportState {
+	switch r.DTLSState.String() {
+	case "connecting":
+		return webrtc.DTLSTransportStateConnecting
+	case "connected":
+		return webrtc.DTLSTransportStateConnected
+	case "closed":
+		return webrtc.DTLSTransportStateClosed
+	case "failed":
+		return webrtc.DTLSTransportStateFailed
+	}
+	return webrtc.DTLSTransportStateNew
+}
+
+func (s *statsReport) certificate(id string, der []byte) {
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return
+	}
+	c := webrtc.CertificateFromX509(nil, leaf)
+	fingerprints, err := c.GetFingerprints()
+	if err != nil || len(fingerprints) == 0 {
+		return
+	}
+	s.add(id, webrtc.CertificateStats{
+		Type: webrtc.StatsTypeCertificate, Timestamp: s.at, ID: id,
+		Fingerprint: fingerprints[0].Value, FingerprintAlgorithm: fingerprints[0].Algorithm,
+		Base64Certificate: base64.RawURLEncoding.EncodeToString(der),
+	})
+}
