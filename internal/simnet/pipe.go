@@ -40,8 +40,21 @@ type Burst struct {
 	Loss  float64 // probability of loss in the bad state
 }
 
-// Overhead is the size of the IPv4 and UDP headers, which count against Rate and MTU.
-const Overhead = 28
+// Overhead is the size of the IPv4 and UDP headers, Overhead6 that of the IPv6 and UDP headers. They count against Rate and MTU.
+const (
+	Overhead  = 28
+	Overhead6 = 48
+)
+
+// Fate is what a Pipe does with a datagram.
+type Fate uint8
+
+const (
+	Delivered Fate = iota
+	Lost           // by chance, or because the pipe is Down
+	QueueFull      // it did not fit into the queue before the bottleneck
+	TooLarge       // it is larger than the MTU
+)
 
 // Counters tell what became of the datagrams that entered a Pipe.
 type Counters struct {
@@ -72,20 +85,26 @@ func (p *Pipe) SetConfig(cfg Config) { p.cfg = cfg }
 // Counters returns what happened so far.
 func (p *Pipe) Counters() Counters { return p.n }
 
-// Send accepts a datagram with size bytes of UDP payload at now and returns its n arrival times: none when it is lost, two when it is
-// duplicated.
+// Send accepts a datagram with size bytes of UDP payload over IPv4 at now and returns its n arrival times: none when it is lost, two
+// when it is duplicated.
 func (p *Pipe) Send(now time.Time, size int) (at [2]time.Time, n int) {
+	at, n, _ = p.Pass(now, size, Overhead)
+	return at, n
+}
+
+// Pass is Send for a datagram with the given size of headers, and tells its fate: Delivered if and only if n > 0.
+func (p *Pipe) Pass(now time.Time, size, headers int) (at [2]time.Time, n int, fate Fate) {
 	p.n.Sent++
 	p.n.SentBytes += uint64(size)
 	c := &p.cfg
-	wire := size + Overhead
+	wire := size + headers
 	if c.MTU > 0 && wire > c.MTU {
 		p.n.TooLarge++
-		return at, 0
+		return at, 0, TooLarge
 	}
 	if c.Down || p.lost() {
 		p.n.Lost++
-		return at, 0
+		return at, 0, Lost
 	}
 	out := now
 	if c.Rate > 0 {
@@ -95,7 +114,7 @@ func (p *Pipe) Send(now time.Time, size int) (at [2]time.Time, n int) {
 		queued := p.free.Sub(now).Seconds() * float64(c.Rate) / 8
 		if queued+float64(wire) > float64(c.queue()) {
 			p.n.QueueFull++
-			return at, 0
+			return at, 0, QueueFull
 		}
 		p.free = p.free.Add(time.Duration(int64(wire) * 8 * int64(time.Second) / c.Rate))
 		out = p.free
@@ -123,7 +142,7 @@ func (p *Pipe) Send(now time.Time, size int) (at [2]time.Time, n int) {
 		at[1], n = arrive, 2
 	}
 	p.n.Delivered += uint64(n)
-	return at, n
+	return at, n, Delivered
 }
 
 func (p *Pipe) lost() bool {

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -30,19 +33,156 @@ var (
 	Symmetric      = NATKind{Mapping: AddressPortDependent, Filtering: AddressPortDependent}
 )
 
-// NAT is a translator between a private network and the network around it.
+// NAT is a translator between a private network and the network around it. It translates the family of its public address; hosts behind
+// it have addresses of the other family on the network around it.
 type NAT struct {
-	w *World
+	w      *World
+	number int
+	kind   NATKind
+	public netip.Addr
+	outer  *realm
+	inner  realm
+	rng    *rand.Rand
+	hosts  int
+
+	byInner map[flow]*mapping
+	byPort  map[uint16]*mapping
+}
+
+// flow is what has a public port of its own.
+type flow struct {
+	inner  netip.AddrPort
+	remote netip.AddrPort // as far as the mapping depends on it
+}
+
+type mapping struct {
+	flow
+	port   uint16
+	used   time.Time                    // by the last outbound datagram
+	admits map[netip.AddrPort]time.Time // remote endpoints, as far as filtering depends on them, and when they were last sent to
 }
 
 // NAT adds a translator with one public address.
-func (w *World) NAT(name string, kind NATKind, public netip.Addr) *NAT { return &NAT{w: w} }
-
-// Host adds a machine to the network behind the NAT; without addrs it gets one private IPv4 address.
-func (n *NAT) Host(name string, addrs ...netip.Addr) *Host { return &Host{w: n.w} }
+func (w *World) NAT(name string, kind NATKind, public netip.Addr) *NAT {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.nat(name, kind, public, &w.public)
+}
 
 // NAT adds a translator behind the NAT; public is its address on n's private network.
-func (n *NAT) NAT(name string, kind NATKind, public netip.Addr) *NAT { return &NAT{w: n.w} }
+func (n *NAT) NAT(name string, kind NATKind, public netip.Addr) *NAT {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	return n.w.nat(name, kind, public, &n.inner)
+}
+
+func (w *World) nat(name string, kind NATKind, public netip.Addr, outer *realm) *NAT {
+	w.claim(name)
+	if kind.Timeout == 0 {
+		// RFC 4787 §4.3: "A NAT UDP mapping timer MUST NOT expire in less than two minutes".
+		kind.Timeout = 2 * time.Minute
+	}
+	public = public.Unmap()
+	w.nats++
+	seed := w.derive("nat", name)
+	n := &NAT{
+		w: w, number: w.nats, kind: kind, public: public, outer: outer.of(public),
+		rng:   rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:]))),
+		inner: realm{nodes: map[netip.Addr]node{}},
+	}
+	n.inner.gateway = n
+	n.forget()
+	n.outer.claim(public, node{nat: n})
+	return n
+}
+
+// Host adds a machine to the network behind the NAT; without addrs it gets one private address of the family that the NAT translates.
+func (n *NAT) Host(name string, addrs ...netip.Addr) *Host {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.hosts++
+	if len(addrs) == 0 {
+		a := netip.AddrFrom4([4]byte{172, 16 + byte(n.number>>8), byte(n.number), byte(n.hosts)})
+		if n.public.Is6() {
+			a = netip.MustParseAddr(fmt.Sprintf("fd00:%x::%x", n.number, n.hosts))
+		}
+		addrs = []netip.Addr{a}
+	}
+	return n.w.host(name, &n.inner, addrs)
+}
 
 // Forget drops all mappings, as a NAT that restarts does.
-func (n *NAT) Forget() {}
+func (n *NAT) Forget() {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.forget()
+}
+
+func (n *NAT) forget() {
+	n.byInner, n.byPort = map[flow]*mapping{}, map[uint16]*mapping{}
+}
+
+// of is the part of remote that a decision depends on.
+func (d Dependence) of(remote netip.AddrPort) netip.AddrPort {
+	switch d {
+	case EndpointIndependent:
+		return netip.AddrPort{}
+	case AddressDependent:
+		return netip.AddrPortFrom(remote.Addr(), 0)
+	}
+	return remote
+}
+
+func (n *NAT) alive(since time.Time) bool { return n.w.Now().Sub(since) < n.kind.Timeout }
+
+// outbound translates the source of a datagram from the private network to dst. ok is false when there is no free port.
+func (n *NAT) outbound(src, dst netip.AddrPort) (public netip.AddrPort, ok bool) {
+	f := flow{src, n.kind.Mapping.of(dst)}
+	m := n.byInner[f]
+	if m == nil || !n.alive(m.used) {
+		n.drop(m)
+		if m, ok = n.allocate(f); !ok {
+			return netip.AddrPort{}, false
+		}
+	}
+	// RFC 4787 §4.3: "The NAT mapping Refresh Direction MUST have a "NAT Outbound refresh behavior" of "True"."
+	m.used = n.w.Now()
+	m.admits[n.kind.Filtering.of(dst)] = m.used
+	return netip.AddrPortFrom(n.public, m.port), true
+}
+
+func (n *NAT) allocate(f flow) (*mapping, bool) {
+	for range 1 << 16 {
+		port := uint16(1024 + n.rng.IntN(1<<16-1024))
+		if old := n.byPort[port]; old != nil {
+			if n.alive(old.used) {
+				continue
+			}
+			n.drop(old)
+		}
+		m := &mapping{flow: f, port: port, admits: map[netip.AddrPort]time.Time{}}
+		n.byInner[f], n.byPort[port] = m, m
+		return m, true
+	}
+	return nil, false
+}
+
+func (n *NAT) drop(m *mapping) {
+	if m != nil {
+		delete(n.byInner, m.flow)
+		delete(n.byPort, m.port)
+	}
+}
+
+// inbound translates the destination of a datagram from src to the public address; ok is false when it is not let in.
+func (n *NAT) inbound(src, dst netip.AddrPort) (inner netip.AddrPort, ok bool) {
+	if src.Addr() == n.public && !n.kind.Hairpin {
+		return netip.AddrPort{}, false
+	}
+	m := n.byPort[dst.Port()]
+	if m == nil || !n.alive(m.used) {
+		return netip.AddrPort{}, false
+	}
+	sent, ok := m.admits[n.kind.Filtering.of(src)]
+	return m.inner, ok && n.alive(sent)
+}

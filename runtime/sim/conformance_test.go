@@ -1,0 +1,31 @@
+package sim_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc/runtime/runtimetest"
+	"github.com/sansrtc/rtc/runtime/sim"
+)
+
+// The simulated world keeps all promises of package runtime, over paths without and with delay, with and without joined datagrams.
+func TestRuntime(t *testing.T) {
+	for name, cfg := range map[string]sim.Config{
+		"perfect": {},
+		"slow":    {Link: sim.Link{Delay: 20 * time.Millisecond, Rate: 100e6}},
+		"single":  {MaxSegments: 1, Coalesce: -1, Handoff: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) { runtimetest.Run(t, harness(cfg)) })
+	}
+}
+
+func harness(cfg sim.Config) func(t *testing.T) runtimetest.Harness {
+	return func(t *testing.T) runtimetest.Harness {
+		w := sim.New(cfg)
+		a, b := w.Host("a"), w.Host("b")
+		return runtimetest.Harness{
+			A: a, B: b, AddrA: a.Addrs()[0], AddrB: b.Addrs()[0], Addr6A: a.Addrs()[1], Addr6B: b.Addrs()[1],
+			Wait: w.RunUntil, Close: w.Close,
+		}
+	}
+}
