@@ -12,16 +12,15 @@ const (
 	reserveInterval = 12 * time.Second
 )
 
-// consentInterval is the time to the next consent check: "each interval MUST be randomized ... between 0.8 and 1.2 times the basic
-// period", RFC 7675 section 5.1.
-func (a *Agent) consentInterval() time.Duration {
-	i := a.cfg.ConsentInterval
-	return i*4/5 + time.Duration(a.rng.Int64N(max(1, int64(i*2/5))))
+// vary draws from 0.8 to 1.2 times d: "each interval MUST be randomized ... between 0.8 and 1.2 times the basic period", RFC 7675 section
+// 5.1. For probes it keeps the two sides from asking each other at the same moments.
+func (a *Agent) vary(d time.Duration) time.Duration {
+	return d*4/5 + time.Duration(a.rng.Int64N(max(1, int64(d*2/5))))
 }
 
 // probeAt is when the route will have been silent for too long.
-func (a *Agent) probeAt(p *pair) time.Time {
-	t, next := p.heard.Add(a.cfg.KeepaliveInterval), p.lastSent.Add(probeInterval)
+func (p *pair) probeAt() time.Time {
+	t, next := p.heard.Add(p.patience), p.lastSent.Add(probeInterval)
 	if t.Before(next) {
 		return next
 	}
@@ -31,12 +30,12 @@ func (a *Agent) probeAt(p *pair) time.Time {
 // maintain asks for consent on the route, probes it when it is silent, and keeps some other pairs alive.
 func (a *Agent) maintain(now time.Time) {
 	p := a.route
-	if p == nil || now.Before(p.consentDue) && now.Before(a.probeAt(p)) {
+	if p == nil || now.Before(p.consentDue) && now.Before(p.probeAt()) {
 		return
 	}
 	a.ask(p, now)
 	interval := reserveInterval
-	if now.Sub(p.heard) >= a.cfg.KeepaliveInterval+probeInterval {
+	if now.Sub(p.heard) >= p.patience+probeInterval {
 		interval = probeInterval // a probe has not been answered: find out who could take over
 	}
 	n := 0
@@ -63,7 +62,7 @@ func (a *Agent) ask(p *pair, now time.Time) {
 // expire ends what has lasted its time: consent, a generation, the patience with a fruitless one.
 func (a *Agent) expire(now time.Time) {
 	if a.old != nil && !a.oldUntil.IsZero() && !now.Before(a.oldUntil) {
-		a.old = nil
+		a.old, a.oldUntil = nil, time.Time{}
 	}
 	for _, g := range a.generations() {
 		if g.failed {

@@ -1,2 +1,71 @@
-// Package ice is an Interactive Connectivity Establishment agent (RFC 8445) that does no I/O.
+// Package ice is an agent of Interactive Connectivity Establishment, RFC 8445, that does no I/O: it is told packets, time and randomness,
+// and tells packets, events and a deadline. It finds the address pairs that two peers can reach each other on, chooses one, and watches
+// over it.
+//
+// # Standards
+//
+// RFC 8445 as a full agent with one component (a bundled, multiplexed WebRTC transport); its codec is RFC 8489. RFC 8838 (trickle), RFC
+// 8839 (candidate attributes), RFC 7675 (consent), RFC 8863 (patience before failure). The states are those of the W3C's
+// RTCIceTransportState.
+//
+// What is different, and why:
+//
+//   - No pair is frozen. Freezing saves checks of later components and streams by what the first has taught; there are none. All pairs
+//     begin Waiting, and foundations are told but not used.
+//   - The controlling agent nominates with its first check, as RFC 5245's aggressive nomination did, and as Chromium does: of several
+//     nominated pairs the best one is selected, and a nomination that is not repeated loses to a newer one. This saves a round trip. To a
+//     lite peer only a pair that works is nominated.
+//   - There is no tick. A check goes out with the event that makes it possible; Ta paces only those that are possible at the same time.
+//   - The first retransmission is after 250 ms instead of 500 ms.
+//   - Checks continue after a nomination, as reserves: when the selected pair falls silent, another one that answers takes over.
+//
+// Left out: gathering (the owner has the sockets; it adds local candidates of any type with their base), TCP candidates and mDNS names
+// (refused with ErrUnsupportedCandidate), being a lite agent, and MESSAGE-INTEGRITY-SHA256, which ICE has no use of.
+//
+// # Driving it
+//
+// After each call that changes something, poll until there is nothing left:
+//
+//	for {
+//		for {
+//			b, local, remote, ok := agent.PollWrite(now, buf[:0])
+//			if !ok {
+//				break
+//			}
+//			send(local, remote, b)
+//		}
+//		for e, ok := agent.PollEvent(); ok; e, ok = agent.PollEvent() {
+//			handle(e)
+//		}
+//		select {
+//		case p := <-packets: // local is the address it was sent to, not the wildcard that the socket is bound to
+//			switch {
+//			case p.data[0] <= 3:
+//				agent.HandlePacket(now, p.local, p.remote, p.data)
+//			case agent.Accepts(p.local, p.remote): // else drop it: nobody there has shown our password
+//				deliver(p) // and, if that was authentic:
+//				agent.HandleData(now, p.local, p.remote)
+//			}
+//		case <-time.After(agent.PollTimeout()): // if it is not zero
+//			agent.HandleTimeout(now)
+//		}
+//	}
+//
+// A connection begins with New; AddLocalCandidate and EndOfLocalCandidates as sockets open; SetRemote, AddRemoteCandidate and
+// EndOfRemoteCandidates as the peer signals. Checks of the peer may arrive before SetRemote: they are answered, and returned once it is
+// called. Data may be sent as soon as there is a Route, before a pair is selected.
+//
+// A Restart begins a new generation of all these; the one before carries the data until the new one has a valid pair. Packets and Data are
+// not told apart by generation, so the owner goes on as before. If the new generation fails while the old one works, the agent stays
+// connected on the old one.
+//
+// # Promises
+//
+//   - With both sides' credentials known and a path open, each side has a route exactly one round trip later.
+//   - A packet has no effect unless its MESSAGE-INTEGRITY is that of a living generation, and is never answered: not to be an amplifier.
+//     Its drop is counted.
+//   - What a peer can make the agent remember or send is bounded: remote candidates, pairs, transactions, packets that wait. Each check is
+//     answered with one response and one check at most.
+//   - When idle and connected, an agent sleeps for two seconds or more.
+//   - The same calls with the same Config.Rand give the same packets and events.
 package ice

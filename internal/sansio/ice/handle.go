@@ -226,6 +226,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	p.responsesReceived++
 	p.hear(now)
 	p.consented = now
+	p.consentDue = now.Add(a.vary(a.cfg.ConsentInterval))
 	if t.sends == 1 {
 		p.measure(now.Sub(t.sentAt))
 	} else if p.srtt == 0 {

@@ -2,9 +2,10 @@ package ice
 
 import "time"
 
-// nominationLasts is how long a nomination is as good as a later one. A controlling agent repeats its nomination with each consent check,
-// so one that is much older than another has been withdrawn.
-const nominationLasts = 8 * time.Second
+// nominationLasts is how much older than another nomination one may be and still count. In the first moments a controlling agent nominates
+// each pair it checks, and the best one wins. Later it repeats the nomination of the pair that it has selected, and of no other: then the
+// newest one wins, because the controlling agent may know priorities that we don't, of candidates that were never signalled to us.
+const nominationLasts = 2 * time.Second
 
 // wantsNomination says whether a request on p carries USE-CANDIDATE.
 func (a *Agent) wantsNomination(now time.Time, p *pair) bool {

@@ -19,11 +19,12 @@ type pair struct {
 	queued    bool      // it is in gen.triggered
 	authentic bool      // an authenticated request or response was received
 
-	heard       time.Time // the last authenticated sign of life
-	consented   time.Time // the last success response
-	consentDue  time.Time // when consent is asked for again, if this is the route
-	lastSent    time.Time // the last request
-	nominatedAt time.Time // the last nomination: a request that had USE-CANDIDATE, or the response to one of ours; zero: none
+	heard       time.Time     // the last authenticated sign of life
+	consented   time.Time     // the last success response
+	consentDue  time.Time     // when consent is asked for again, if this is the route
+	patience    time.Duration // how long it may be silent before it is probed, if it is the route
+	lastSent    time.Time     // the last request
+	nominatedAt time.Time     // the last nomination: a request that had USE-CANDIDATE, or the response to one of ours; zero: none
 
 	transactions []transaction // those whose response may come; the last one is retransmitted in state InProgress
 	rto          time.Duration

@@ -46,6 +46,8 @@ type world struct {
 	lite   *lite  // takes the place of agent 1
 	// see is called with each packet that is sent, before the path has its say.
 	see func(from int, local, remote netip.AddrPort, b []byte)
+	// data is called with each other datagram that arrives, and whether it is from where it may come from.
+	data func(to int, accepted bool)
 	// hear is called with each event.
 	hear func(who int, e Event)
 }
@@ -246,6 +248,16 @@ func (w *world) deliver(to int, p *path, b []byte) {
 		}
 		if to == 1 && w.lite != nil {
 			w.lite.handle(w, base, p.addr[0], b)
+			continue
+		}
+		if b[0] > 3 {
+			ok := w.agents[to].Accepts(base, p.addr[1-to])
+			if ok {
+				w.agents[to].HandleData(w.now, base, p.addr[1-to])
+			}
+			if w.data != nil {
+				w.data(to, ok)
+			}
 			continue
 		}
 		w.agents[to].HandlePacket(w.now, base, p.addr[1-to], b)
