@@ -61,9 +61,10 @@ func (s *socket) close() bool {
 	h.sockets = slices.DeleteFunc(h.sockets, func(o *socket) bool { return o == s })
 	if h.primary != nil && h.primary.socket == s {
 		h.primary = nil
-		if len(h.sockets) > 0 {
-			// The reader of another socket makes its conn the primary one and ends, so that one goroutine is left again.
-			c := h.sockets[0].conns[0]
+	}
+	if h.primary == nil && len(h.sockets) > 0 {
+		// The reader of another socket makes its conn the primary one and ends, so that one goroutine is left again.
+		if c := h.sockets[0].conns[0]; !c.promoted {
 			c.promoted = true
 			c.arm(past)
 		}

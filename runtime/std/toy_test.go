@@ -32,7 +32,9 @@ type toy struct {
 	ended    atomic.Bool // Done was returned
 	quit     atomic.Bool // the next Turn returns Done
 	last     time.Time   // the latest time told; no lock: the host orders the calls
-	busy     sync.Mutex  // held by the running Dispatch
+	busy     sync.Mutex  // guards the next two
+	running  bool        // a Dispatch runs
+	again    bool        // and has to look once more
 	released chan struct{}
 	wrong    atomic.Pointer[string]
 }
@@ -106,12 +108,25 @@ func (l *toy) Turn(now time.Time) (next runtime.Next) {
 }
 
 func (l *toy) Dispatch() {
-	if !l.busy.TryLock() {
-		return
-	}
-	defer l.busy.Unlock()
 	l.inside.Add(1)
 	defer l.inside.Add(-1)
+	l.busy.Lock()
+	defer l.busy.Unlock()
+	if l.again = true; l.running {
+		return // the one that runs takes over
+	}
+	l.running = true
+	defer func() { l.running = false }()
+	for l.again {
+		l.again = false
+		l.handle()
+	}
+}
+
+// handle runs the handlers with busy unlocked. They may end the goroutine.
+func (l *toy) handle() {
+	l.busy.Unlock()
+	defer l.busy.Lock()
 	if l.dispatch != nil {
 		l.dispatch()
 	}
