@@ -78,7 +78,7 @@ func (m *Machine) closeByRemote(ch *channel, err error) {
 // discard ends a channel that no reset can end.
 func (m *Machine) discard(ch *channel) {
 	if ch.params.HasID {
-		m.remove(m.streams[ch.params.ID])
+		delete(m.streams, ch.params.ID)
 	}
 	m.become(ch, Closed)
 }
@@ -100,8 +100,9 @@ func (ch *channel) outgoing(data []byte, isString bool) Outgoing {
 		ppid = ppidBinaryEmpty
 	}
 	if len(data) == 0 {
-		// RFC 8831 §6.6: "the sender MUST use the [...] Empty PPIDs [...] and
-		// send one zero byte", as SCTP has no empty messages.
+		// RFC 8831 §6.6: "if an empty message has to be sent, the appropriate
+		// PPID (WebRTC String Empty or WebRTC Binary Empty) is used, and the SCTP
+		// user message of one zero byte is sent."
 		data = zero
 	}
 	return Outgoing{

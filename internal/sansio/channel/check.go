@@ -95,9 +95,6 @@ func (m *Machine) check() {
 	must(uint64(credits) <= m.ledger.credited, "more credit waits than was given")
 
 	if m.phase == phaseRole || m.phase == phaseConnected {
-		must(m.ours(m.lowestFree), "search for ids starts at %d", m.lowestFree)
-		for id := int(m.lowestFree) - 2; id >= 0; id -= 2 {
-			must(m.streams[uint16(id)] != nil, "id %d is free below %d", id, m.lowestFree)
-		}
+		must(m.ours(uint16(m.nextID)), "search for ids starts at %d", m.nextID)
 	}
 }

@@ -21,6 +21,7 @@ type line struct {
 	ends     [2]*end
 	maxSteps int
 	lossy    bool // messages of limited reliability may be lost
+	note     func(format string, args ...any)
 }
 
 // end is a machine with its SCTP and its application's record.
@@ -57,7 +58,7 @@ const (
 )
 
 func newLine(t testing.TB, seed uint64, a, b Config) *line {
-	l := &line{t: t, rng: rand.New(rand.NewPCG(seed, 0)), maxSteps: 100_000}
+	l := &line{t: t, rng: rand.New(rand.NewPCG(seed, 0)), maxSteps: 100_000, note: func(string, ...any) {}}
 	for i, cfg := range []Config{a, b} {
 		l.ends[i] = &end{
 			name:    string(rune('A' + i)),
@@ -109,6 +110,7 @@ func (l *line) pump(e *end) {
 		if !ok {
 			break
 		}
+		l.note("%s: stream %d is free", e.name, id)
 		out, in := e.direction(id), l.other(e).direction(id)
 		if out.nextSSN != 0 || out.resetting || len(out.flight) != 0 {
 			l.t.Fatalf("%s releases stream %d that it still sends on", e.name, id)
@@ -129,6 +131,7 @@ func (l *line) pump(e *end) {
 		if len(out.Data) == 0 {
 			l.t.Fatalf("%s sends an empty message, which SCTP does not have", e.name)
 		}
+		l.note("%s: stream %d, send %s", e.name, out.Stream, outgoingText(out))
 		p := packet{kind: packetData, out: out}
 		if !out.Unordered {
 			p.ssn = d.nextSSN
@@ -145,6 +148,7 @@ func (l *line) pump(e *end) {
 		if d.resetting {
 			l.t.Fatalf("%s resets stream %d twice", e.name, id)
 		}
+		l.note("%s: stream %d, reset", e.name, id)
 		d.resetting = true
 		d.flight = append(d.flight, packet{kind: packetReset})
 	}
@@ -153,6 +157,7 @@ func (l *line) pump(e *end) {
 		if !ok {
 			break
 		}
+		l.note("%s: credit %d", e.name, n)
 		e.window -= n
 	}
 	e.m.check()
@@ -206,9 +211,9 @@ func (l *line) arrive(c candidate) {
 	p := d.flight[c.i]
 	d.flight = slices.Delete(d.flight, c.i, c.i+1)
 	to := l.other(c.from)
-	dbg("to %s stream %d kind %d ppid %d %.20q", to.name, c.id, p.kind, p.out.PPID, p.out.Data)
 	switch p.kind {
 	case packetData:
+		l.note("%s: stream %d, got %s", to.name, c.id, outgoingText(p.out))
 		if !p.out.Unordered {
 			if p.ssn != d.wantSSN {
 				l.t.Fatalf("stream %d from %s: message %d where %d is next", c.id, c.from.name, p.ssn, d.wantSSN)
@@ -222,11 +227,13 @@ func (l *line) arrive(c candidate) {
 		to.m.HandleMessage(epoch, c.id, p.out.PPID, slices.Clone(p.out.Data))
 		l.pump(to)
 	case packetReset:
+		l.note("%s: stream %d, got reset", to.name, c.id)
 		d.wantSSN = 0
 		to.m.HandleIncomingReset(epoch, c.id)
 		d.flight = append(d.flight, packet{kind: packetAnswer})
 		l.pump(to)
 	case packetAnswer:
+		l.note("%s: stream %d, got answer to reset", c.from.name, c.id)
 		d.nextSSN, d.resetting = 0, false
 		c.from.m.HandleOutgoingReset(epoch, c.id)
 		l.pump(c.from)
@@ -251,6 +258,7 @@ func (l *line) take(e *end) bool {
 		e.order[ev.Channel] = ev.Kind
 	}
 	e.took = append(e.took, eventText(ev))
+	l.note("%s: %s", e.name, eventText(ev))
 	if e.onEvent != nil {
 		e.onEvent(ev)
 	}
@@ -271,6 +279,21 @@ func mayFollow(last EventKind, begun bool, next EventKind) bool {
 		return last != EventClosed
 	}
 	return false
+}
+
+func outgoingText(out Outgoing) string {
+	s, ok := map[uint32]string{ppidDCEP: "DCEP", ppidString: "string", ppidBinary: "binary", ppidStringEmpty: "empty string", ppidBinaryEmpty: "empty binary"}[out.PPID]
+	if !ok {
+		s = fmt.Sprintf("PPID %d", out.PPID)
+	}
+	s += fmt.Sprintf(" %q", out.Data)
+	if out.Unordered {
+		s += " unordered"
+	}
+	if out.MaxRetransmits >= 0 {
+		s += fmt.Sprintf(" retransmits=%d", out.MaxRetransmits)
+	}
+	return s
 }
 
 func eventText(ev Event) string {
@@ -368,5 +391,3 @@ func negotiated(label string, id uint16) Params {
 	p.Negotiated, p.HasID, p.ID = true, true, id
 	return p
 }
-
-var dbg = func(string, ...any) {}

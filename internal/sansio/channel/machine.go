@@ -17,8 +17,9 @@ type Machine struct {
 	live     int    // channels that are not Closed
 	names    int    // label and protocol bytes of live channels the remote made
 
-	maxStreams int    // ids are below it; maxID+1 until the association says less
-	lowestFree uint16 // Invariant: no id of our parity below it is free
+	maxStreams int // ids are below it; maxID+1 until the association says less
+	nextID     int // where the search for a free id begins; of our parity
+	answers    int // resets of ours that answered a reset of a stream at rest
 
 	sends    queue[Outgoing]
 	resets   queue[*stream]
@@ -63,7 +64,7 @@ func (m *Machine) SetRole(client bool) {
 	}
 	m.phase, m.client = phaseRole, client
 	if !client {
-		m.lowestFree = 1
+		m.nextID = 1
 	}
 	for _, ch := range m.sorted() {
 		if ch.state != Connecting || ch.params.HasID {
@@ -266,12 +267,17 @@ func (m *Machine) sorted() []*channel {
 	return all
 }
 
-// freeID finds the lowest free id of our parity.
+// freeID finds the free id of our parity that rested longest. A remote that
+// echoes resets may still close a stream after it was done with; webrtc-rs does.
 func (m *Machine) freeID() (uint16, bool) {
-	for id := int(m.lowestFree); id < m.maxStreams; id += 2 {
-		if m.streams[uint16(id)] == nil {
-			m.lowestFree = uint16(id)
-			return m.lowestFree, true
+	for range m.maxStreams/2 + 1 {
+		if m.nextID >= m.maxStreams {
+			m.nextID %= 2
+		}
+		id := uint16(m.nextID)
+		m.nextID += 2
+		if m.streams[id] == nil && int(id) < m.maxStreams {
+			return id, true
 		}
 	}
 	return 0, false

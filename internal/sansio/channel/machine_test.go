@@ -435,8 +435,8 @@ func TestCloseAfterQueuedData(t *testing.T) {
 	l.wantRest(b, 0)
 	if h2 := l.open(a, reliable("d")); h2 == h {
 		t.Error("a handle was given twice")
-	} else if info, _ := a.m.Info(h2); info.ID != 0 {
-		t.Errorf("id %d, want 0 again", info.ID)
+	} else if info, _ := a.m.Info(h2); info.ID != 2 {
+		t.Errorf("id %d, want 2: 0 has just been used", info.ID)
 	}
 	a.m.Forget(h)
 	if _, ok := a.m.Info(h); ok || a.m.State(h) != Closed {
@@ -550,7 +550,7 @@ func TestRefusedByRemote(t *testing.T) {
 	l.settle()
 	l.wantEvents(a, `channel 1 open "name too long" on stream 0`, `channel 2 open "fits" on stream 2`,
 		"channel 1 closing", "channel 1 error: "+ErrRefused.Error(), "channel 1 closed",
-		`channel 3 open "" on stream 0`, "channel 3 closing", "channel 3 error: "+ErrRefused.Error(), "channel 3 closed")
+		`channel 3 open "" on stream 4`, "channel 3 closing", "channel 3 error: "+ErrRefused.Error(), "channel 3 closed")
 	l.wantEvents(b, `channel 1 incoming "fits" on stream 2`)
 	l.wantRest(a, 1)
 	l.wantRest(b, 1)
@@ -730,23 +730,64 @@ func TestHeldMessagesAreBounded(t *testing.T) {
 // The remote closes a negotiated channel that never was here: it needs our
 // reset to be done with it.
 func TestResetOfUnknownStreamIsAnswered(t *testing.T) {
-	l, a, b := loose(t)
-	ha := l.open(a, negotiated("n", 3))
-	l.send(a, ha, "nobody hears it")
-	l.close(a, ha)
-	l.settle()
-	l.wantEvents(a, `channel 1 open "n" on stream 3`, "channel 1 closed")
-	l.wantEvents(b)
-	l.wantRest(a, 0)
-	l.wantRest(b, 0)
+	for _, silent := range []bool{true, false} {
+		l, a, b := loose(t)
+		ha := l.open(a, negotiated("n", 300))
+		if !silent {
+			l.send(a, ha, "nobody hears it")
+		}
+		l.close(a, ha)
+		l.settle()
+		l.wantEvents(a, `channel 1 open "n" on stream 300`, "channel 1 closed")
+		l.wantEvents(b)
+		l.wantRest(a, 0)
+		l.wantRest(b, 0)
+	}
+}
+
+// webrtc-rs' rtc answers the reset that answers its own, whatever the stream
+// does by then: the echoes come to an end, and no new channel stands in their way.
+func TestIncident_rtcEchoOfReset(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		m := New(Config{})
+		m.SetRole(true)
+		m.HandleConnected(epoch, 65535)
+		h, _ := m.Open(epoch, reliable("c"))
+		m.PollSend()
+		m.HandleMessage(epoch, 0, ppidDCEP, ack)
+		m.HandleIncomingReset(epoch, 0) // the remote closes
+		resets := 0
+		for range 1000 {
+			if id, ok := m.PollReset(); ok {
+				resets++
+				if !late {
+					m.HandleIncomingReset(epoch, 0) // echo, before the answer
+				}
+				m.HandleOutgoingReset(epoch, id)
+				m.PollRelease()
+				if late {
+					m.HandleIncomingReset(epoch, 0) // echo, when the stream is at rest
+				}
+				m.check()
+			}
+		}
+		if resets > 1+maxAnswers || len(m.streams) != 0 || m.State(h) != Closed {
+			t.Errorf("%d resets, %d streams, channel %v", resets, len(m.streams), m.State(h))
+		}
+		h, _ = m.Open(epoch, reliable("next"))
+		if info, _ := m.Info(h); info.ID == 0 {
+			t.Error("the next channel stands where an echo may strike")
+		}
+	}
 }
 
 // nextUse brings a line to where B has reset both directions of stream 0 and A
 // still misses the answer to its own reset.
 func nextUse(t *testing.T, cfg Config) (l *line, a, b *end) {
 	t.Helper()
-	l = connected(t, 1, cfg, Config{})
-	a, b = l.ends[1], l.ends[0] // B is the client and owns stream 0
+	l = newLine(t, 1, Config{}, cfg)
+	l.connect(2)                // so that stream 0 is used again at once
+	a, b = l.ends[1], l.ends[0] // B is the client here and owns stream 0
 	hb := l.open(b, reliable("first"))
 	l.settle()
 	l.close(b, hb)

@@ -58,8 +58,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.MaxChannels = cmp.Or(c.MaxChannels, maxID+1)
-	// RFC 8841 §6.1: "If the SDP 'max-message-size' attribute is not present
-	// in a media description, the default value is 64K."
+	// RFC 8841 §6.1: 64K is the size where SDP has no a=max-message-size.
 	c.MaxSendMessageSize = cmp.Or(c.MaxSendMessageSize, 65536)
 	c.SendBuffer = cmp.Or(c.SendBuffer, 16<<20)
 	c.MaxHeldMessages = cmp.Or(c.MaxHeldMessages, 256)

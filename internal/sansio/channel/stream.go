@@ -67,7 +67,9 @@ func (m *Machine) HandleIncomingReset(_ time.Time, id uint16) {
 	if m.phase != phaseConnected || int(id) >= m.maxStreams {
 		return
 	}
-	m.receiveReset(m.wake(id))
+	if s := m.streams[id]; s != nil && s.state != streamReset || m.mayAnswer() {
+		m.receiveReset(m.wake(id))
+	}
 }
 
 // HandleOutgoingReset: the reset that PollReset asked for has been answered.
@@ -132,7 +134,7 @@ func (m *Machine) PollRelease() (id uint16, ok bool) {
 			return 0, false
 		}
 		if m.streams[s.id] == s {
-			m.remove(s)
+			delete(m.streams, s.id)
 			return s.id, true
 		}
 	}
@@ -166,13 +168,6 @@ func (m *Machine) give(ch *channel, id uint16) {
 	s := m.wake(id)
 	s.state, s.ch = streamUsed, ch
 	ch.params.ID, ch.params.HasID = id, true
-}
-
-func (m *Machine) remove(s *stream) {
-	delete(m.streams, s.id)
-	if m.ours(s.id) {
-		m.lowestFree = min(m.lowestFree, s.id)
-	}
 }
 
 func (m *Machine) reset(s *stream) {
@@ -212,7 +207,9 @@ func (m *Machine) deliver(ch *channel, msg message) {
 		Charge:   len(msg.data),
 	}
 	if msg.ppid == ppidStringEmpty || msg.ppid == ppidBinaryEmpty {
-		// RFC 8831 §6.6: "the receiver MUST ignore the payload" of these.
+		// RFC 8831 §6.6: "When receiving an SCTP user message with one of these
+		// PPIDs, the receiver MUST ignore the SCTP user message and process it as
+		// an empty message."
 		e.Data = nil
 	}
 	ch.confirmed = true
@@ -240,14 +237,25 @@ func (m *Machine) receiveReset(s *stream) {
 		}
 		m.closeByRemote(s.ch, err)
 	case streamClosing:
-		if s.inDone {
-			s.early.reset = true
-			return
+		if !s.inDone {
+			s.inDone = true
+			m.maybeFinish(s)
+		} else if !s.early.reset {
+			s.early.reset = s.early.overflow || len(s.early.messages) > 0 || m.mayAnswer()
 		}
-		s.inDone = true
-		m.maybeFinish(s)
 	}
 }
+
+// mayAnswer says whether a reset of a stream that nothing happened on since the
+// last one is answered. It may close a channel that the applications negotiated
+// and that was never made here: RFC 8831 §6.7 wants an answer. It may be a mere
+// echo of our own last reset: two that answer those would never end.
+func (m *Machine) mayAnswer() bool {
+	m.answers++
+	return m.answers <= maxAnswers
+}
+
+const maxAnswers = 64
 
 // maybeFinish ends this use of the stream when both directions are reset, and
 // begins the next one if the remote has begun it already.
