@@ -1108,3 +1108,19 @@ func FuzzRemote(f *testing.F) {
 		}
 	})
 }
+
+// An answer that nobody waits for is not the answer to a reset that has not left.
+func TestAnswerBeforeReset(t *testing.T) {
+	m := New(Config{})
+	m.SetRole(true)
+	m.HandleConnected(epoch, 10)
+	h, _ := m.Open(epoch, reliable(""))
+	m.PollSend()
+	m.Close(epoch, h)
+	m.HandleOutgoingReset(epoch, 0)
+	m.HandleIncomingReset(epoch, 0)
+	m.check()
+	if m.State(h) != Closing {
+		t.Errorf("channel is %v before its reset left", m.State(h))
+	}
+}
