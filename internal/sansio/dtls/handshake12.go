@@ -120,7 +120,7 @@ func (c *Conn) verifySignature(id uint16, msg, signature []byte) *HandshakeError
 func (c *Conn) agreeOn(premaster []byte) {
 	hs := &c.hs
 	// RFC 7627 section 4: master_secret = PRF(pre_master_secret, "extended master secret", session_hash)[0..47]
-	hs.master = prf(hs.suite.hash, premaster, "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
+	hs.master = prf12(hs.suite.hash, premaster, "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
 	client, server := keyBlock(hs.suite, hs.master, hs.hello.random[:], hs.serverRandom[:])
 	c.sealer, c.opener = client, server
 	if !c.cfg.Client {
@@ -138,7 +138,7 @@ func (hs *handshake12) verifyData(client bool) []byte {
 	if client {
 		label = "client finished"
 	}
-	return prf(hs.suite.hash, hs.master, label, verifyDataLen, hs.transcript.sum(hs.suite.hash))
+	return prf12(hs.suite.hash, hs.master, label, verifyDataLen, hs.transcript.sum(hs.suite.hash))
 }
 
 // handleFinished takes the peer's Finished, in both roles.
@@ -210,5 +210,5 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 	if context != nil {
 		seed = append(seed, []byte{byte(len(context) >> 8), byte(len(context))}, context)
 	}
-	return prf(c.hs.suite.hash, c.hs.master, label, length, seed...), nil
+	return prf12(c.hs.suite.hash, c.hs.master, label, length, seed...), nil
 }

@@ -10,12 +10,12 @@ const (
 	verifyDataLen   = 12
 )
 
-// prf is the pseudorandom function of TLS 1.2 (RFC 5246 section 5).
+// prf12 is the pseudorandom function of TLS 1.2 (RFC 5246 section 5).
 //
 //	PRF(secret, label, seed) = P_<hash>(secret, label + seed)
 //	P_hash(secret, seed) = HMAC_hash(secret, A(1) + seed) + HMAC_hash(secret, A(2) + seed) + ...
 //	A(0) = seed, A(i) = HMAC_hash(secret, A(i-1))
-func prf(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []byte {
+func prf12(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []byte {
 	mac := hmac.New(h.New, secret)
 	writeSeed := func() {
 		mac.Write([]byte(label))
@@ -41,6 +41,6 @@ func prf(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []by
 // keyBlock derives the ciphers of both directions (RFC 5246 section 6.3).
 func keyBlock(s *cipherSuite, master, clientRandom, serverRandom []byte) (client, server *recordCipher) {
 	k, iv := s.keyLen, s.ivLen()
-	b := prf(s.hash, master, "key expansion", 2*k+2*iv, serverRandom, clientRandom)
+	b := prf12(s.hash, master, "key expansion", 2*k+2*iv, serverRandom, clientRandom)
 	return newRecordCipher(s, b[:k], b[2*k:2*k+iv]), newRecordCipher(s, b[k:2*k], b[2*k+iv:])
 }

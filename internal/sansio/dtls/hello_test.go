@@ -1,0 +1,271 @@
+package dtls
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// chromiumHello is a ClientHello as Chromium 156 makes it by default: DTLS 1.3 with a post-quantum key share beside 1.2, 1413 bytes with the
+// handshake header; the order of extensions is another each time.
+func chromiumHello(seed uint64, random [randomLen]byte) []byte {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	fill := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return b
+	}
+	list := func(values ...uint16) func(*cryptobyte.Builder) {
+		return func(w *cryptobyte.Builder) { addList16(w, values) }
+	}
+	type extension struct {
+		typ  uint16
+		body func(*cryptobyte.Builder)
+	}
+	const x25519MLKEM768 = 0x11ec
+	extensions := []extension{
+		{extExtendedMasterSecret, func(*cryptobyte.Builder) {}},
+		{extRenegotiationInfo, func(w *cryptobyte.Builder) { addVector8(w, nil) }},
+		{extSupportedGroups, list(x25519MLKEM768, groupX25519, groupP256, groupP384)},
+		{extECPointFormats, func(w *cryptobyte.Builder) { addVector8(w, []byte{pointUncompressed}) }},
+		{extSignatureAlgorithms, list(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201)},
+		{extUseSRTP, func(w *cryptobyte.Builder) { addList16(w, []uint16{1, 8, 7}); addVector8(w, nil) }},
+		{extSupportedVersions, func(w *cryptobyte.Builder) { addVector8(w, []byte{0xfe, 0xfc, 0xfe, 0xfd}) }},
+		{45, func(w *cryptobyte.Builder) { addVector8(w, []byte{1}) }}, // psk_key_exchange_modes
+		{51, func(w *cryptobyte.Builder) { // key_share
+			w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
+				w.AddUint16(x25519MLKEM768)
+				w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(fill(1216)) })
+				w.AddUint16(groupX25519)
+				w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(fill(32)) })
+			})
+		}},
+	}
+	rng.Shuffle(len(extensions), func(i, j int) { extensions[i], extensions[j] = extensions[j], extensions[i] })
+	w := cryptobyte.NewBuilder(nil)
+	w.AddUint16(version12)
+	w.AddBytes(random[:])
+	addVector8(w, nil)
+	addVector8(w, nil)
+	addList16(w, []uint16{0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0xc009, 0xc013, 0xc00a, 0xc014, 0x009c, 0x002f, 0x0035})
+	addVector8(w, []byte{compressionNull})
+	w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
+		for _, e := range extensions {
+			w.AddUint16(e.typ)
+			w.AddUint16LengthPrefixed(e.body)
+		}
+	})
+	return w.BytesOrPanic()
+}
+
+// startChromium makes the client of p say what Chromium says.
+func startChromium(t *testing.T, p *pair, seed uint64) {
+	c := p.ends[0]
+	c.Start(p.now)
+	body := chromiumHello(seed, c.hs.hello.random)
+	hello, ok := parseClientHello(body)
+	if !ok {
+		t.Fatal("Chromium's ClientHello does not parse")
+	}
+	c.hs.hello = hello
+	c.hs.sendSeq, c.hs.transcript = 0, transcript{}
+	c.flight.begin(p.now)
+	c.flight.wantsAnswer = true
+	c.addMessage(epochPlain, typeClientHello, body)
+	p.drain()
+}
+
+// TestChromiumHello: a ClientHello of two datagrams, that prefers DTLS 1.3 and names groups, suites and extensions that we do not know, is
+// answered with 1.2, in whatever order its datagrams come and however often.
+func TestChromiumHello(t *testing.T) {
+	for seed := range uint64(50) {
+		p := newPair(t, pairConfig{seed: seed, net: quick})
+		var sizes []int
+		var held []byte
+		p.filter = func(from int, b []byte) []byte {
+			if from == 0 {
+				if sizes = append(sizes, len(b)); len(sizes) == 1 && seed%2 == 1 { // the second comes first
+					held = b
+					return nil
+				}
+				if len(sizes) == 2 && held != nil {
+					p.wire.Send(p.now, 0, b)
+					return held
+				}
+			}
+			return b
+		}
+		startChromium(t, p, seed)
+		p.wantConnected(fmt.Sprintf("seed %d", seed))
+		if sizes[0] != 1200 || sizes[1] < 200 || sizes[1] > 300 {
+			t.Errorf("datagrams of %d bytes", sizes)
+		}
+		if got, _ := p.ends[0].SRTPProfile(); got != SRTPAEADAES128GCM {
+			t.Errorf("SRTP profile %#x", got)
+		}
+		if got := p.ends[1].CipherSuite(); got != suiteECDHEECDSAAES128GCM {
+			t.Errorf("cipher suite %#x", got)
+		}
+	}
+}
+
+// TestChromiumHelloFragments: the fragments of retransmissions are cut elsewhere, are in new records, and come in any order, mixed.
+func TestChromiumHelloFragments(t *testing.T) {
+	hello := wholeMessage(typeClientHello, 0, chromiumHello(1, [randomLen]byte{9}))
+	h, body, _, _ := parseMessageHeader(hello)
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		var datagrams [][]byte
+		seq := uint64(0)
+		for range 1 + rng.IntN(4) {
+			size := 50 + rng.IntN(1150)
+			for at := 0; at < len(body); at += size {
+				h.fragmentOffset, h.fragmentLength = at, min(size, len(body)-at)
+				b := make([]byte, messageHeaderLen)
+				h.put(b)
+				datagrams = append(datagrams, plainRecord(contentHandshake, seq, append(b, body[at:at+h.fragmentLength]...)))
+				seq++
+			}
+		}
+		rng.Shuffle(len(datagrams), func(i, j int) { datagrams[i], datagrams[j] = datagrams[j], datagrams[i] })
+		p := newPair(t, pairConfig{seed: seed, net: quick})
+		for _, b := range datagrams {
+			p.ends[1].HandleDatagram(p.now, b)
+			p.drain()
+		}
+		if p.sent[1] != 1 || p.ends[1].Stats().FragmentsConflicting != 0 {
+			t.Fatalf("seed %d: server sent %d datagrams, %+v", seed, p.sent[1], p.ends[1].Stats())
+		}
+	}
+}
+
+// TestChoose: what a server takes and refuses.
+func TestChoose(t *testing.T) {
+	rsaCert := rsaCertificate(t)
+	for _, tc := range []struct {
+		name   string
+		change func(*clientHello)
+		server func(*Config)
+		want   error // nil: accepted
+		suite  uint16
+		group  uint16
+	}{
+		{name: "minimal", suite: suiteECDHEECDSAAES128GCM, group: groupX25519},
+		{name: "unknown signature schemes and groups are passed over", change: func(h *clientHello) {
+			h.extensions.schemes = []uint16{0x0904, 0xfefe, 0x0403}
+			h.extensions.groups = []uint16{0x11ec, 0x6a6a, groupP384}
+		}, suite: suiteECDHEECDSAAES128GCM, group: groupP384},
+		{name: "no supported_groups means P-256", change: func(h *clientHello) {
+			h.extensions.present = []uint16{extExtendedMasterSecret, extSignatureAlgorithms}
+		}, suite: suiteECDHEECDSAAES128GCM, group: groupP256},
+		{name: "server's order of suites", change: func(h *clientHello) {
+			h.suites = []uint16{suiteECDHEECDSAChaCha20, suiteECDHEECDSAAES256GCM}
+		}, suite: suiteECDHEECDSAAES256GCM, group: groupX25519},
+		{name: "only 1.3", change: func(h *clientHello) {
+			h.extensions.present = append(h.extensions.present, extSupportedVersions)
+			h.extensions.versions = []uint16{version13}
+		}, want: ErrVersion},
+		{name: "only 1.0", change: func(h *clientHello) { h.version = version10 }, want: ErrVersion},
+		{name: "no extended master secret", change: func(h *clientHello) {
+			h.extensions.present = []uint16{extSupportedGroups, extSignatureAlgorithms}
+		}, want: ErrNoExtendedMasterSecret},
+		{name: "no signature_algorithms means SHA-1", change: func(h *clientHello) {
+			h.extensions.present = []uint16{extExtendedMasterSecret, extSupportedGroups}
+		}, want: ErrNothingInCommon},
+		{name: "RSA suites for an ECDSA certificate", change: func(h *clientHello) {
+			h.suites = []uint16{suiteECDHERSAAES128GCM}
+		}, want: ErrNothingInCommon},
+		{name: "ECDSA suites for an RSA certificate", server: func(cfg *Config) { cfg.Certificate = rsaCert },
+			change: func(h *clientHello) { h.extensions.schemes = []uint16{schemePKCS1SHA256} }, want: ErrNothingInCommon},
+		{name: "RSA", server: func(cfg *Config) { cfg.Certificate = rsaCert }, change: func(h *clientHello) {
+			h.suites = []uint16{suiteECDHERSAAES128GCM, suiteECDHEECDSAAES128GCM}
+			h.extensions.schemes = []uint16{schemeECDSASHA256, schemePSSSHA256}
+		}, suite: suiteECDHERSAAES128GCM, group: groupX25519},
+		{name: "renegotiation", change: func(h *clientHello) {
+			h.extensions.present = append(h.extensions.present, extRenegotiationInfo)
+			h.extensions.renegotiated = make([]byte, 12)
+		}, want: ErrRenegotiation},
+	} {
+		p := newPair(t, pairConfig{net: quick, server: tc.server})
+		c := p.ends[1]
+		c.HandleDatagram(p.now, handshakeRecord(typeClientHello, 0, acceptableHello(tc.change)))
+		if tc.want != nil {
+			if c.refused == nil || !errors.Is(c.refused, tc.want) || c.State() != StateNew {
+				t.Errorf("%s: %v, want %v", tc.name, c.refused, tc.want)
+			}
+			c.Start(p.now)
+			var timeout *TimeoutError
+			if err := p.wantFailed(1, &timeout, tc.name); !errors.Is(err, tc.want) {
+				t.Errorf("%s: timeout says %v", tc.name, err)
+			}
+			continue
+		}
+		if c.refused != nil || c.CipherSuite() != tc.suite || c.hs.own.Curve() != curveByID(tc.group) {
+			t.Errorf("%s: refused %v, suite %#x", tc.name, c.refused, c.CipherSuite())
+		}
+	}
+}
+
+// TestHelloVerifyRequest: the cookie comes back, a bounded number of times, and the transcript begins with the last ClientHello.
+func TestHelloVerifyRequest(t *testing.T) {
+	for cookies := range maxCookies + 2 {
+		p := newPair(t, pairConfig{net: quick})
+		var hellos [][]byte
+		asked := 0
+		p.filter = func(from int, b []byte) []byte {
+			if from == 1 || p.ends[0].hs.expect != typeServerHello {
+				return b
+			}
+			r, _, _ := parseRecord(b)
+			h, body, _, _ := parseMessageHeader(r.payload())
+			hello, ok := parseClientHello(body)
+			if cookies > maxCookies && int(h.seq) == maxCookies && asked > maxCookies {
+				return nil // it comes again, as the last request was not followed
+			}
+			if !ok || int(h.seq) != len(hellos) {
+				t.Fatalf("ClientHello %d: parses %v, message_seq %d", len(hellos), ok, h.seq)
+			}
+			if asked > 0 && string(hello.cookie) != fmt.Sprint("cookie ", asked) {
+				t.Fatalf("cookie %q", hello.cookie)
+			}
+			hello.cookie = nil
+			hellos = append(hellos, hello.append(nil))
+			if asked == cookies {
+				return b
+			}
+			asked++
+			w := cryptobyte.NewBuilder(nil)
+			w.AddUint16(version10)
+			addVector8(w, []byte(fmt.Sprint("cookie ", asked)))
+			request := handshakeRecord(typeHelloVerifyRequest, h.seq, w.BytesOrPanic())
+			p.wire.Send(p.now, 1, request)
+			return nil
+		}
+		// The server has seen none of the earlier ClientHellos.
+		p.ends[1].in.next = uint16(cookies)
+		p.ends[1].hs.sendSeq = uint16(cookies)
+		p.ends[0].Start(p.now)
+		p.drain()
+		if cookies > maxCookies {
+			for p.step() && p.now.Sub(epochStart) < 40*time.Millisecond*time.Duration(cookies) {
+			}
+			if p.ends[0].Stats().DroppedUnexpected == 0 || p.ends[0].hs.cookies != maxCookies {
+				t.Errorf("client followed %d requests", p.ends[0].hs.cookies)
+			}
+			continue
+		}
+		p.wantConnected(fmt.Sprintf("%d cookies", cookies))
+		for i := range hellos {
+			if !bytes.Equal(hellos[i], hellos[0]) {
+				t.Errorf("ClientHello %d differs by more than the cookie", i)
+			}
+		}
+	}
+}
