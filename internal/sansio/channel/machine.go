@@ -242,6 +242,16 @@ func (m *Machine) Lookup(stream uint16) (Handle, bool) {
 	return 0, false
 }
 
+// Stream is what carries a channel now: none before the channel has its id,
+// none after it is closed.
+func (m *Machine) Stream(h Handle) (id uint16, ok bool) {
+	ch := m.channels[h]
+	if ch == nil || ch.state == Closed || !ch.params.HasID {
+		return 0, false
+	}
+	return ch.params.ID, true
+}
+
 // Handles lists all channels that are not forgotten, oldest first.
 func (m *Machine) Handles() []Handle { return slices.Sorted(maps.Keys(m.channels)) }
 
