@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +53,7 @@ type World struct {
 	active bool // Step, Run or RunUntil is under way
 	closed bool
 	steps  int // events run at this instant
+	limit  int // of steps: maxSteps, but in tests
 
 	coroutines coroutines
 
@@ -96,6 +99,7 @@ func New(cfg Config) *World {
 		links:    map[[2]*Host]*path{},
 		byAddr:   map[[2]netip.Addr]*path{},
 		fallback: cfg.Link,
+		limit:    maxSteps,
 	}
 	w.coroutines.init()
 	return w
@@ -158,7 +162,7 @@ func (w *World) Open() (loops, sockets int) {
 }
 
 // Close ends the simulation: its clock stands still, its sockets are closed, its loops are called no more. Handlers and actors that are
-// in Sleep end there, as by runtime.Goexit.
+// in Sleep end there, as by runtime.Goexit, one after the other and before Close returns, unless the simulation itself calls Close.
 func (w *World) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,18 +170,28 @@ func (w *World) Close() {
 		return
 	}
 	w.closed = true
-	w.coroutines.close()
-	for _, e := range w.queue.heap {
-		e.pos = 0
-		if e.asleep != nil {
-			w.coroutines.loose = append(w.coroutines.loose, e.asleep.worker)
-			close(e.asleep.wake)
-		}
-	}
-	w.queue.heap = nil
 	for _, h := range w.hosts {
 		h.closeSockets(nil)
 	}
+	slices.SortFunc(w.queue.heap, func(a, b *event) int { return cmp.Compare(a.seq, b.seq) })
+	var asleep []*sleeper
+	for _, e := range w.queue.heap {
+		e.pos = 0
+		if e.asleep != nil {
+			asleep = append(asleep, e.asleep)
+		}
+	}
+	w.queue.heap = nil
+	for _, s := range asleep {
+		if w.active {
+			w.coroutines.loose = append(w.coroutines.loose, s.worker)
+			close(s.wake)
+		} else {
+			w.resume(s)
+			w.mu.Lock()
+		}
+	}
+	w.coroutines.close()
 }
 
 func (w *World) begin() {
@@ -238,9 +252,10 @@ func (w *World) step(limit int64) progress {
 		w.now.Store(e.at)
 		w.steps = 0
 	}
-	if w.steps++; w.steps > maxSteps {
+	if w.steps++; w.steps > w.limit {
+		w.steps = 0
 		w.mu.Unlock()
-		panic(fmt.Sprintf("sim: %d events at %v: time stands still", maxSteps, w.Now()))
+		panic(fmt.Sprintf("sim: %d events at %v: time stands still", w.limit, w.Now()))
 	}
 	w.queue.remove(e)
 	switch { // each releases the lock
