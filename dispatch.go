@@ -19,14 +19,9 @@ func (l *loop) Dispatch() {
 	l.dispatching = true
 	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
 		l.dispatch(&ev)
-		if l.dirty {
-			l.flush(l.now())
-		}
 	}
 	l.dispatching = false
-	if !l.closed {
-		l.flush(l.now()) // what Taken has made of the receive window
-	}
+	l.flush(l.now()) // what handlers have sent, and what Taken has made of the receive window
 	l.rearm()
 }
 
