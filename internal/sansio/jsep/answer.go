@@ -33,7 +33,7 @@ func (s *Session) answerLines() ([]mline, error) {
 		}
 		l, m := &lines[i], &offer.sections[i]
 		l.rejected, l.credentials, l.oldData = false, c, m.data.old
-		l.bundled = m.hasMid && offer.group(m.mid) != nil
+		l.bundled = m.group > 0
 		l.setup = s.answerSetup(i)
 	}
 	return lines, nil
@@ -44,7 +44,7 @@ func (s *Session) answerLines() ([]mline, error) {
 // RFC 8842, section 5.3: "If the answerer does not want to establish a new DTLS association, [it] MUST assign the same […] value that was
 // negotiated"; an offer of actpass does not ask for a new one.
 func (s *Session) answerSetup(i int) setup {
-	t := s.pendingRemote.transportOf(i)
+	t := s.pendingRemote.sections[i].applies
 	role := s.cfg.AnsweringRole
 	if u, ok := s.inUse(s.pendingRemote.sections[i].mid); ok {
 		role = u.role

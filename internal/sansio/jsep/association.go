@@ -26,7 +26,7 @@ func associationOf(local, remote *description, mid string) (association, bool) {
 		return association{}, false
 	}
 	a := association{
-		local: local.sections[i].transport.credentials, remote: *remote.transportOf(i),
+		local: local.sections[i].transport.credentials, remote: *remote.sections[i].applies,
 		role: roleAfter(local, remote, i),
 	}
 	return a, true
@@ -40,7 +40,7 @@ func roleAfter(local, remote *description, i int) DTLSRole {
 		}
 		return RoleServer
 	}
-	if remote.transportOf(i).setup == setupActive {
+	if remote.sections[i].applies.setup == setupActive {
 		return RoleServer
 	}
 	return RoleClient
@@ -52,7 +52,7 @@ func roleAfter(local, remote *description, i int) DTLSRole {
 // fingerprint values are modified, added, or removed", or when the tls-id changes. We never begin a second one within a session: who
 // moves a call to another endpoint makes a new session.
 func (u *association) continues(p *parsed, i int) *Error {
-	t := p.transportOf(i)
+	t := p.sections[i].applies
 	switch {
 	case !sameFingerprints(t.fingerprints, u.remote.fingerprints):
 		return errorf(Operation, "section %q has other fingerprints: that asks for a new DTLS association", p.sections[i].mid)

@@ -84,7 +84,7 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 		return Candidate{Ignored: true}, nil
 	}
 	line := strings.TrimPrefix(c.Candidate, "a=")
-	ufrag := d.transportOf(live).ufrag
+	ufrag := d.sections[live].applies.ufrag
 	if of := candidateUfrag(line); of != "" {
 		ufrag = of
 	}
@@ -100,7 +100,7 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 	// W3C: the username fragment has to be in "an applied remote description": the pending one or the current one.
 	var in []*description
 	for _, r := range []*description{s.pendingRemote, s.currentRemote} {
-		if r == nil || i >= len(r.sections) || r.sections[i].mid != d.sections[i].mid || r.transportOf(i).ufrag != ufrag {
+		if r == nil || i >= len(r.sections) || r.sections[i].mid != d.sections[i].mid || r.sections[i].applies.ufrag != ufrag {
 			continue
 		}
 		if len(r.added) >= maxCandidates && !slices.Contains(r.added, addedCandidate{i, line}) {

@@ -72,18 +72,11 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 		must(a.section < len(d.sections), "%s: candidate for section %d", name, a.section)
 	}
 	if local {
-		for _, mid := range d.group(firstLive(d)) {
-			must(d.sections[d.byMid(mid)].liveData(), "%s: %q is bundled and rejected", name, mid)
+		for i := range d.sections {
+			must(d.sections[i].group == 0 || d.sections[i].liveData(), "%s: section %d is bundled and rejected", name, i)
 		}
 		must(s.nextMid >= 1 || len(d.sections) == 0 || !mids["0"], "%s: mid 0 may be given again", name)
 	}
-}
-
-func firstLive(d *description) string {
-	if i := d.liveData(); i >= 0 {
-		return d.sections[i].mid
-	}
-	return ""
 }
 
 // checkPair checks an offer and its answer.
@@ -101,9 +94,9 @@ func checkPair(local, remote *description) {
 		must(!o.rejected() || a.rejected(), "section %d was revived by the answer", i)
 	}
 	if i := agreed(local, remote); i >= 0 {
-		t := answer.transportOf(i)
+		t := answer.sections[i].applies
 		must(t.setup == setupActive || t.setup == setupPassive, "section %d: setup %d in the answer", i, t.setup)
-		must(local.sections[i].transport.ufrag != "" && remote.transportOf(i).ufrag != "", "section %d: no credentials", i)
+		must(local.sections[i].transport.ufrag != "" && remote.sections[i].applies.ufrag != "", "section %d: no credentials", i)
 	}
 }
 

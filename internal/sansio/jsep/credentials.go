@@ -18,6 +18,12 @@ func (s *Session) newCredentials() (credentials, error) {
 	return s.fresh, nil
 }
 
+// replace tells whether c are credentials in place of others.
+func (c credentials) replace(old credentials) bool {
+	none := credentials{}
+	return c != none && old != none && c != old
+}
+
 // localCredentials returns those of the local section with that mid in d, none if there is none.
 func localCredentials(d *description, mid string) credentials {
 	if d != nil {
@@ -46,7 +52,7 @@ func (s *Session) answerCredentials(i int) (credentials, error) {
 	if c := localCredentials(s.pendingLocal, mid); c != (credentials{}) {
 		return c, nil // of the provisional answer
 	}
-	if u, ok := s.inUse(mid); ok && u.remote.credentials == s.pendingRemote.transportOf(i).credentials {
+	if u, ok := s.inUse(mid); ok && u.remote.credentials == s.pendingRemote.sections[i].applies.credentials {
 		return u.local, nil
 	}
 	return s.newCredentials()

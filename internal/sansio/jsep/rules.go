@@ -37,7 +37,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 	if i < 0 {
 		return nil
 	}
-	return checkTransport(p.transportOf(i), p.sections[i].mid, typ)
+	return checkTransport(p.sections[i].applies, p.sections[i].mid, typ)
 }
 
 // checkTransport checks what a section that we use must have. RFC 9429, section 5.8.3: "valid values for each of the mandatory-to-use
@@ -104,16 +104,11 @@ func (s *Session) checkAnswer(p *parsed) *Error {
 			// RFC 3264, section 6: "If a stream is rejected […] the offerer and answerer MUST NOT generate media": what was offered
 			// with port zero cannot be accepted.
 			return errorf(InvalidAccess, "section %q was offered with port zero and is answered with port %d", o.mid, a.port)
+		case a.group > 0 && o.group == 0:
+			// RFC 8843, section 7.3: an answer bundles nothing that the offer did not.
+			return errorf(InvalidAccess, "section %q is bundled by the answer only", o.mid)
 		case !a.rejected() && !a.data.is:
 			return errorf(InvalidAccess, "section %q does not answer with WebRTC data channels", o.mid)
-		}
-	}
-	for _, g := range p.bundle {
-		for _, mid := range g {
-			// RFC 8843, section 7.3: the answerer "MUST NOT" bundle what was not in the group of the offer.
-			if offer.group(mid) == nil {
-				return errorf(InvalidAccess, "section %q is bundled by the answer only", mid)
-			}
 		}
 	}
 	i := p.liveData()
@@ -129,7 +124,7 @@ func (s *Session) checkAnswer(p *parsed) *Error {
 		return err
 	}
 	// RFC 8839, section 4.4.2: an answer has new credentials only when the offer restarts ICE.
-	if p.transportOf(i).credentials != u.remote.credentials && localCredentials(offer, mid) == u.local {
+	if p.sections[i].applies.credentials != u.remote.credentials && localCredentials(offer, mid) == u.local {
 		return errorf(InvalidAccess, "section %q restarts ICE in an answer", mid)
 	}
 	return nil

@@ -104,7 +104,7 @@ func (s *Session) NegotiationNeeded() bool {
 	if s.state != Stable {
 		return false
 	}
-	return len(s.toReplace) > 0 || s.wantData && (s.currentLocal == nil || s.currentLocal.liveData() < 0)
+	return len(s.toReplace) > 0 || s.wantData && agreed(s.currentLocal, s.currentRemote) < 0
 }
 
 // SignalingState returns the state.
@@ -118,7 +118,7 @@ func (s *Session) CanTrickle() (value, known bool) {
 		return false, false
 	}
 	if i := s.live(d); i >= 0 {
-		return d.transportOf(i).trickle, true
+		return d.sections[i].applies.trickle, true
 	}
 	return d.trickles, true
 }

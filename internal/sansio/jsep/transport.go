@@ -22,8 +22,8 @@ func (s *Session) changed(local bool, typ Type, apply func()) Change {
 	var now told
 	if t := c.Transport; t != nil {
 		now = told{credentials{t.LocalUfrag, t.LocalPwd}, credentials{t.RemoteUfrag, t.RemotePwd}}
-		t.LocalRestart = s.told.local != (credentials{}) && s.told.local != now.local
-		t.RemoteRestart = s.told.remote != (credentials{}) && s.told.remote != now.remote
+		t.LocalRestart = now.local.replace(s.told.local)
+		t.RemoteRestart = now.remote.replace(s.told.remote)
 	}
 	s.told = now
 
@@ -85,27 +85,29 @@ func (s *Session) describe(local, remote *description, answered bool) *Transport
 
 // describe fills in what a remote description says.
 func (d *description) describe(t *Transport) {
-	a, m := d.transportOf(t.MLineIndex), &d.sections[t.MLineIndex]
+	a, m := d.sections[t.MLineIndex].applies, &d.sections[t.MLineIndex]
 	t.RemoteUfrag, t.RemotePwd = a.ufrag, a.pwd
 	t.RemoteLite, t.RemoteTrickle = d.lite, a.trickle
 	t.RemoteFingerprints = slices.Clone(a.fingerprints)
 	t.RemoteSCTPPort, t.RemoteMaxMessageSize = m.data.port, m.data.maxMessage
-	for j := range d.sections {
-		if !d.shared(t.MLineIndex, j) {
-			continue
+	add := func(line string) {
+		if len(t.RemoteCandidates) < maxCandidates && !slices.Contains(t.RemoteCandidates, line) {
+			t.RemoteCandidates = append(t.RemoteCandidates, line)
 		}
-		t.RemoteCandidates = append(t.RemoteCandidates, d.sections[j].candidates...)
-		t.RemoteEndOfCandidates = t.RemoteEndOfCandidates || d.sections[j].ended
-		for _, c := range d.added {
-			switch {
-			case c.section != j:
-			case c.line == endOfCandidates:
-				t.RemoteEndOfCandidates = true
-			default:
-				t.RemoteCandidates = append(t.RemoteCandidates, c.line)
+	}
+	for j := range d.sections {
+		if d.shared(t.MLineIndex, j) {
+			t.RemoteEndOfCandidates = t.RemoteEndOfCandidates || d.sections[j].ended
+			for _, line := range d.sections[j].candidates {
+				add(line)
 			}
 		}
 	}
-	slices.Sort(t.RemoteCandidates)
-	t.RemoteCandidates = slices.Compact(t.RemoteCandidates)
+	for _, c := range d.added {
+		if c.line == endOfCandidates {
+			t.RemoteEndOfCandidates = true
+		} else {
+			add(c.line)
+		}
+	}
 }

@@ -141,11 +141,11 @@ type Change struct {
 
 // Transport is what the descriptions say about the one transport that carries all media sections.
 type Transport struct {
-	LocalUfrag, LocalPwd   string
+	LocalUfrag, LocalPwd   string // empty while a remote offer for a new transport, not answered yet, is all there is
 	RemoteUfrag, RemotePwd string // empty until a remote description is known
 
-	// LocalRestart and RemoteRestart tell that the credentials of that side differ from those of the Change before this one, and that
-	// there were some.
+	// LocalRestart and RemoteRestart tell that the credentials of that side are others than those that the Change before this one told. A
+	// rollback may set them too: then those of before are in use again.
 	LocalRestart, RemoteRestart bool
 
 	RemoteLite         bool

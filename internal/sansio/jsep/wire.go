@@ -32,7 +32,9 @@ type section struct {
 	mid         string // never empty after adoptMids
 	hasMid      bool   // the text has it
 	bundleOnly  bool
-	transport   transportAttributes
+	group       int                  // number of its BUNDLE group from 1; 0: none
+	transport   transportAttributes  // its own
+	applies     *transportAttributes // those that apply to it: its own, or those of the section that its group is tagged by
 	candidates  []string
 	ended       bool // a=end-of-candidates
 	data        dataAttributes
@@ -114,14 +116,13 @@ func (d *document) span(i int) (from, to int) {
 
 // wrong makes the error for attribute a of section i, or of the session level for -1.
 func (d *document) wrong(i int, a sdp.Attribute) *Error {
-	line := "a=" + a.Key
-	if a.Value != "" {
-		line += ":" + a.Value
-	}
 	err := &Error{Kind: Syntax, Detail: "malformed a=" + a.Key}
 	from, to := d.span(i)
-	if n := slices.Index(d.lines[from:to], line); n >= 0 {
-		err.Line = d.number[from+n]
+	for n, line := range d.lines[from:to] {
+		if line == "a="+a.Key+":"+a.Value || a.Value == "" && line == "a="+a.Key {
+			err.Line = d.number[from+n]
+			break
+		}
 	}
 	return err
 }
@@ -150,7 +151,7 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	}
 	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
 	var inherited transportAttributes
-	ended := false
+	ended, bundled := false, 0
 	for _, a := range in.Attributes {
 		switch a.Key {
 		case "ice-lite":
@@ -158,7 +159,11 @@ func parse(text string, typ Type) (*parsed, *Error) {
 		case "end-of-candidates":
 			ended = true
 		case "group":
-			if mids := strings.Fields(a.Value); len(mids) > 1 && mids[0] == "BUNDLE" {
+			mids := strings.Fields(a.Value)
+			if bundled += len(mids); bundled > 2*maxSections {
+				return nil, d.wrong(-1, a)
+			}
+			if len(mids) > 1 && mids[0] == "BUNDLE" {
 				p.bundle = append(p.bundle, mids[1:])
 			}
 		default:
@@ -186,10 +191,43 @@ func parse(text string, typ Type) (*parsed, *Error) {
 		if !s.readData(m.Attributes) {
 			return nil, &Error{Kind: Syntax, Line: d.number[d.first[i]], Detail: "malformed application section"}
 		}
+	}
+	p.bind()
+	for i := range p.sections {
 		// RFC 8843, section 6: "bundle-only" has a meaning in an offer, on a section with port zero in a BUNDLE group.
-		s.bundleOnly = s.bundleOnly && typ == Offer && s.port == 0 && s.hasMid && p.group(s.mid) != nil
+		s := &p.sections[i]
+		s.bundleOnly = s.bundleOnly && typ == Offer && s.port == 0 && s.group > 0
 	}
 	return p, nil
+}
+
+// bind finds which transport attributes apply to each section. RFC 8843, section 7: in a group those of the tagged section, the first,
+// are those of all, so that others may go without.
+func (p *parsed) bind() {
+	index := make(map[string]int, len(p.sections))
+	for i := range p.sections {
+		s := &p.sections[i]
+		s.applies = &s.transport
+		if _, twice := index[s.mid]; s.hasMid && !twice {
+			index[s.mid] = i
+		}
+	}
+	for g, mids := range p.bundle {
+		var tag *transportAttributes
+		for _, mid := range mids {
+			if i, ok := index[mid]; ok {
+				p.sections[i].group = g + 1
+				if tag == nil && !p.sections[i].transport.absent() {
+					tag = &p.sections[i].transport
+				}
+			}
+		}
+		for _, mid := range mids {
+			if i, ok := index[mid]; ok && tag != nil && p.sections[i].transport.absent() {
+				p.sections[i].applies = tag
+			}
+		}
+	}
 }
 
 // read takes an attribute of the section; false: it is malformed. Unknown attributes are skipped, and nothing of them is ever echoed.
@@ -213,20 +251,9 @@ func (s *section) read(a sdp.Attribute) bool {
 	return true
 }
 
-// group returns the BUNDLE group that mid is in.
-func (p *parsed) group(mid string) []string {
-	for _, g := range p.bundle {
-		if slices.Contains(g, mid) {
-			return g
-		}
-	}
-	return nil
-}
-
 // bundled tells whether sections i and j are in one BUNDLE group.
 func (p *parsed) bundled(i, j int) bool {
-	a, b := &p.sections[i], &p.sections[j]
-	return a.hasMid && b.hasMid && slices.Contains(p.group(a.mid), b.mid)
+	return p.sections[i].group > 0 && p.sections[i].group == p.sections[j].group
 }
 
 // liveData is the index of the first section that carries data channels, or -1.
@@ -239,22 +266,8 @@ func (p *parsed) byMid(mid string) int {
 	return slices.IndexFunc(p.sections, func(s section) bool { return s.mid == mid })
 }
 
-// transportOf returns the transport attributes that apply to section i. RFC 8843, section 7: in a group the attributes of the tagged
-// section are those of all, so that others may go without.
-func (p *parsed) transportOf(i int) *transportAttributes {
-	if t := &p.sections[i].transport; !t.absent() || !p.sections[i].hasMid {
-		return t
-	}
-	for _, mid := range p.group(p.sections[i].mid) {
-		if j := p.byMid(mid); j >= 0 && !p.sections[j].transport.absent() {
-			return &p.sections[j].transport
-		}
-	}
-	return &p.sections[i].transport
-}
-
 // shared tells whether what is said about the transport of section j, its candidates above all, is about that of section i too.
 // Browsers write and trickle the candidates of a bundle under its first section, which may be one that we reject.
 func (p *parsed) shared(i, j int) bool {
-	return i == j || p.bundled(i, j) && p.transportOf(j).credentials == p.transportOf(i).credentials
+	return i == j || p.bundled(i, j) && p.sections[j].applies.credentials == p.sections[i].applies.credentials
 }
