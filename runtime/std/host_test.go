@@ -11,7 +11,23 @@ import (
 	"github.com/sansrtc/rtc/runtime"
 )
 
-// goroutines counts them once those that are about to end have ended.
+// baseline counts the goroutines once those that are about to end have ended.
+func baseline(t *testing.T) (n int) {
+	t.Helper()
+	same := 0
+	eventually(t, "the number of goroutines settles", func() bool {
+		last := n
+		if n = goruntime.NumGoroutine(); n == last {
+			same++
+		} else {
+			same = 0
+		}
+		return same == 10
+	})
+	return n
+}
+
+// wantGoroutines waits until there are n goroutines, and holds that there stay so many.
 func wantGoroutines(t *testing.T, why string, n int) {
 	t.Helper()
 	got := 0
@@ -27,7 +43,7 @@ func wantGoroutines(t *testing.T, why string, n int) {
 
 // Promise 2, one goroutine: a loop in steady state holds exactly one.
 func TestOneGoroutineForEachLoop(t *testing.T) {
-	base := goruntime.NumGoroutine()
+	base := baseline(t)
 	rt := New(Config{})
 	const n = 100
 	var loops []*toy
@@ -96,7 +112,6 @@ func TestTurnComesAtTheTimeAskedFor(t *testing.T) {
 		if now.Before(at) || now.Sub(at) > time.Second {
 			t.Fatalf("socket %v: turn at %v, %v after the time asked for", socket, now, now.Sub(at))
 		}
-		l.turn = nil
 		l.end(t)
 	}
 }
@@ -188,18 +203,17 @@ func TestNoWakeIsLost(t *testing.T) {
 	}
 	for _, socket := range []bool{false, true} {
 		l := newToy()
-		var asked atomic.Int64
+		var asked, told atomic.Int64
 		seen := make(chan int64, 1)
-		told := int64(0)
 		l.turn = func(time.Time) runtime.Next {
-			if n := asked.Load(); n > told {
-				told = n
+			n := asked.Load()
+			if n > told.Swap(n) {
 				seen <- n
 			}
-			return runtime.Next{Events: told%3 == 0}
+			return runtime.Next{Events: n%3 == 0}
 		}
 		l.dispatch = func() {
-			for range told % 7 {
+			for range told.Load() % 7 {
 				goruntime.Gosched()
 			}
 		}
@@ -222,7 +236,7 @@ func TestNoWakeIsLost(t *testing.T) {
 // "Dispatch … may block for as long as they do: a runtime must not let that keep the same loop, or another one, from its Receive and Turn
 // calls."
 func TestBlockedDispatchIsHandedOff(t *testing.T) {
-	base := goruntime.NumGoroutine()
+	base := baseline(t)
 	rt := New(Config{})
 	l, other := newToy(), newToy()
 	block := make(chan struct{})
@@ -294,7 +308,7 @@ func TestReleasedWaitsForTheLastDispatch(t *testing.T) {
 
 // t.FailNow and its like end the goroutine that runs a handler. The connection lives on.
 func TestHandlerThatEndsItsGoroutine(t *testing.T) {
-	base := goruntime.NumGoroutine()
+	base := baseline(t)
 	for _, handedOff := range []bool{false, true} {
 		l := newToy()
 		var events atomic.Int32

@@ -25,6 +25,14 @@ const controlWords = 16
 
 const controlSize = controlWords * 8
 
+func (m *message) nameBytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&m.name)), unix.SizeofSockaddrInet6)
+}
+
+func (m *message) controlBytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&m.control)), controlSize)
+}
+
 // attempts is how many errors or unusable datagrams one read passes over. More in a row than a few reads pass over is a broken socket.
 const attempts = 64
 
@@ -97,7 +105,7 @@ func (c *conn) decode(b *slab, n int) bool {
 		return false
 	}
 	zones := &c.socket.host.rt.interfaces
-	name := unsafe.Slice((*byte)(unsafe.Pointer(&b.name)), unix.SizeofSockaddrInet6)
+	name := b.nameBytes()
 	port := binary.BigEndian.Uint16(name[2:])
 	switch b.name.Family {
 	case unix.AF_INET:
@@ -110,8 +118,7 @@ func (c *conn) decode(b *slab, n int) bool {
 	b.Local, b.Data, b.SegmentSize = c.local, b.buf[:n], 0
 
 	known := !c.local.Addr().IsUnspecified()
-	words := unsafe.Slice((*byte)(unsafe.Pointer(&b.control)), controlSize)
-	for rest := words[:b.hdr.Controllen]; len(rest) >= unix.SizeofCmsghdr; {
+	for rest := b.controlBytes()[:b.hdr.Controllen]; len(rest) >= unix.SizeofCmsghdr; {
 		h, data, next, err := unix.ParseOneSocketControlMessage(rest)
 		if err != nil {
 			return false

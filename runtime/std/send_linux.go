@@ -109,7 +109,7 @@ func (c *conn) giveUpGSO() {
 // address writes d's remote address for the system. It reports false if the socket is of the other family.
 func (o *sending) address(d *runtime.Datagrams) bool {
 	to := d.Remote.Addr()
-	name := unsafe.Slice((*byte)(unsafe.Pointer(&o.name)), unix.SizeofSockaddrInet6)
+	name := o.nameBytes()
 	if !o.conn.v6 {
 		if to = to.Unmap(); !to.Is4() {
 			return false
@@ -179,7 +179,7 @@ func (c *conn) sendWhenWritable(o *sending) error {
 
 // options writes the control messages: the source address, if the socket has no own one, and the segment size.
 func (o *sending) options(from netip.Addr) {
-	control := unsafe.Slice((*byte)(unsafe.Pointer(&o.control)), controlSize)
+	control := o.controlBytes()
 	used := 0
 	add := func(level, kind, size int) []byte {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[used]))
@@ -212,12 +212,12 @@ func (o *sending) options(from netip.Addr) {
 func (o *sending) sendmsg(fd int) {
 	rt := o.conn.socket.host.rt
 	for range attempts {
-		if rt.fault != nil {
-			if o.errno = rt.fault(o.n, o.size); o.errno != 0 {
-				return
-			}
+		if o.errno = 0; rt.fault != nil {
+			o.errno = rt.fault(o.n, o.size)
 		}
-		_, _, o.errno = unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&o.hdr)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		if o.errno == 0 {
+			_, _, o.errno = unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&o.hdr)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		}
 		// ECONNREFUSED is an ICMP error for an earlier datagram: this one has not been sent.
 		if o.errno != unix.EINTR && o.errno != unix.ECONNREFUSED {
 			return

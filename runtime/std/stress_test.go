@@ -62,7 +62,7 @@ func (h *host) quiet() bool {
 // TestStress lets everything happen to a host at once: dispatches that overstay by a little, a lot and not at all, wakes from many
 // goroutines, sockets that come and go, handlers that end their goroutine, and the end at any moment.
 func TestStress(t *testing.T) {
-	base := goruntime.NumGoroutine()
+	base := baseline(t)
 	lives := 300
 	if testing.Short() {
 		lives = 50

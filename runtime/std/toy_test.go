@@ -25,6 +25,7 @@ type toy struct {
 	dispatch func()
 	failed   func(s runtime.UDPSocket, err error)
 
+	parts    sync.Mutex // guards turn, once the loop runs
 	host     runtime.Host
 	inLoop   atomic.Int32 // calls of Receive, SocketFailed and Turn that run now
 	inside   atomic.Int32 // calls of anything that run now
@@ -49,6 +50,13 @@ func (l *toy) spawn(t testing.TB, rt *Runtime) *toy {
 	}
 	l.host = h
 	return l
+}
+
+// setTurn replaces turn while the loop runs.
+func (l *toy) setTurn(f func(now time.Time) runtime.Next) {
+	l.parts.Lock()
+	defer l.parts.Unlock()
+	l.turn = f
 }
 
 func (l *toy) mistake(format string, args ...any) {
@@ -95,8 +103,11 @@ func (l *toy) Turn(now time.Time) (next runtime.Next) {
 	l.enter("Turn", now)
 	defer l.leave()
 	l.turns.Add(1)
-	if l.turn != nil {
-		next = l.turn(now)
+	l.parts.Lock()
+	turn := l.turn
+	l.parts.Unlock()
+	if turn != nil {
+		next = turn(now)
 	}
 	if l.quit.Load() {
 		next.Done = true
