@@ -1,6 +1,11 @@
 package sctp
 
-import "time"
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+)
 
 // StreamID names a stream; each direction has its own.
 type StreamID uint16
@@ -11,7 +16,7 @@ type PPID uint32
 // State is the state of an Association (RFC 9260 section 4).
 type State uint8
 
-// The states of an Association.
+// The states of an Association, in the order in which it goes through them.
 const (
 	StateClosed State = iota
 	StateCookieWait
@@ -23,81 +28,232 @@ const (
 	StateShutdownAckSent
 )
 
-// SendParams says how a message is delivered. The zero value of each field but MaxRetransmits means reliable and ordered.
-type SendParams struct {
-	Unordered      bool
-	MaxRetransmits int32         // how often it may be sent again; negative: no limit
-	Lifetime       time.Duration // how long it may be sent; 0 or negative: no limit
-}
+var stateNames = [...]string{"closed", "cookie-wait", "cookie-echoed", "established", "shutdown-pending", "shutdown-sent",
+	"shutdown-received", "shutdown-ack-sent"}
 
-// Association is one SCTP association.
+func (s State) String() string { return stateNames[s] }
+
+// Association is one SCTP association. The package comment says how it is driven.
 type Association struct {
-	cfg Config
+	cfg   Config
+	mtu   int       // largest packet: MTU, rounded down to what chunks can fill
+	epoch time.Time // of instants
+	now   instant   // of the current call
+	state State
+	ended bool // there has been an association, and it is gone
+
+	tag, peerTag          uint32
+	initialTSN            TSN
+	secret                [32]byte // of cookies
+	cookie                []byte   // the peer's, while it may have to be echoed
+	attempts              int      // repetitions of INIT or COOKIE ECHO
+	handshakeAt           instant  // when the one under way was first sent
+	outStreams, inStreams int
+	sendInit, sendCookie  bool
+	sendCookieAck         bool
+	sendShutdown          byte   // SHUTDOWN or SHUTDOWN ACK, when due
+	control               []byte // whole chunks that go first into the next packet
+	direct                packets
+	timers                timers
+	events                eventQueue
+	errors                int // timeouts in a row without an answer
+	shutdownTries         int
+	heartbeat             heartbeat
+	reset                 resets
+	stats                 Stats
+
+	// What is sent.
+	out        table[outStream]
+	sched      schedule
+	pool       messagePool
+	sent       sentQueue
+	forward    forward
+	cwnd       cwnd
+	rto        rto
+	rttFrom    uint64 // packets before this number measure no round trip
+	peerWindow int    // as last advertised
+	credit     int    // 1: a packet may leave that cwnd has no room for
+	probed     bool   // the tail was probed, and nothing was acknowledged since
+	acksSeen   bool   // in this burst
+	sackSeen   bool
+
+	// What is received.
+	received tsnSet // after the cumulative TSN, which is its base
+	maxAhead int    // how far after it a TSN may be
+	asm      reassembly
+	sack     sack
 }
 
-// New returns an association that waits for Start or for the peer's INIT.
+// New returns an association that waits for Start or for the peer's INIT. The error wraps ErrConfig, or is that of Config.Rand.
 func New(cfg Config) (*Association, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Association{cfg: cfg}, nil
+	var seed [32 + 4 + 4 + 8]byte
+	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
+		return nil, fmt.Errorf("sctp: reading Config.Rand: %w", err)
+	}
+	a := &Association{
+		cfg: cfg, mtu: cfg.MTU &^ 3,
+		tag:        max(binary.BigEndian.Uint32(seed[32:]), 1),
+		initialTSN: TSN(binary.BigEndian.Uint32(seed[36:])),
+		outStreams: cfg.MaxStreams, inStreams: cfg.MaxStreams,
+		rto: newRTO(&cfg),
+		// What fills the window with the smallest messages is charged no less.
+		maxAhead: max(cfg.ReceiveBuffer/16, 1024),
+	}
+	copy(a.secret[:], seed[:])
+	a.heartbeat.nonce = binary.BigEndian.Uint64(seed[40:])
+	a.cwnd = newCwnd(a.mtu, cfg.InitialCwnd)
+	a.sent.reset(a.initialTSN)
+	a.forward.point, a.forward.scanned = a.sent.cum, a.sent.cum
+	a.forward.max = (a.mtu - headerSize - sackHeader - forwardHeader) / 4
+	a.reset.next = uint32(a.initialTSN)
+	a.asm.limit = cfg.MaxReceiveMessageSize
+	return a, nil
 }
 
-// Start sends INIT. rtt is what ICE measured, 0 when unknown.
-func (a *Association) Start(now time.Time, rtt time.Duration) {}
-
-// HandlePacket takes one packet; b is not kept.
-func (a *Association) HandlePacket(now time.Time, b []byte) {}
-
-// HandleBurstEnd ends what was received together.
-func (a *Association) HandleBurstEnd(now time.Time) {}
-
-// HandleTimeout does what is due.
-func (a *Association) HandleTimeout(now time.Time) {}
-
-// AppendPacket appends the next packet to dst.
-func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) { return dst, false }
-
-// PollEvent returns the next event.
-func (a *Association) PollEvent() (Event, bool) { return Event{}, false }
-
-// PollTimeout is when HandleTimeout is due; zero: never.
-func (a *Association) PollTimeout() time.Time { return time.Time{} }
-
-// Send queues a message and takes ownership of data.
-func (a *Association) Send(now time.Time, id StreamID, ppid PPID, data []byte, p SendParams) error {
-	return nil
+// random32 draws from Config.Rand after the start: a source that fails then has lost its last secret to somebody else.
+func (a *Association) random32() uint32 {
+	var b [4]byte
+	if _, err := io.ReadFull(a.cfg.Rand, b[:]); err != nil {
+		return 1
+	}
+	return max(binary.BigEndian.Uint32(b[:]), 1)
 }
-
-// Consume tells that the application took a message of n bytes.
-func (a *Association) Consume(now time.Time, n int) {}
-
-// ResetStream resets the outgoing stream after everything queued on it has been sent and acknowledged.
-func (a *Association) ResetStream(now time.Time, id StreamID) {}
-
-// BufferedAmount is how many bytes of Send have not been transmitted for the first time.
-func (a *Association) BufferedAmount(id StreamID) int { return 0 }
-
-// SetBufferedAmountLowThreshold sets when EventBufferedAmountLow is due.
-func (a *Association) SetBufferedAmountLowThreshold(id StreamID, n int) {}
-
-// Release forgets a stream both directions of which were reset.
-func (a *Association) Release(id StreamID) {}
-
-// Shutdown closes gracefully.
-func (a *Association) Shutdown(now time.Time) {}
-
-// Abort sends ABORT and closes.
-func (a *Association) Abort(now time.Time, reason string) {}
-
-// SetRTT tells what ICE measured.
-func (a *Association) SetRTT(rtt time.Duration) {}
 
 // State is the association's state.
-func (a *Association) State() State { return StateClosed }
+func (a *Association) State() State { return a.state }
 
-// MaxStreams is how many outgoing streams there are.
-func (a *Association) MaxStreams() int { return a.cfg.MaxStreams }
+// MaxStreams is how many outgoing streams there are: those of the Config until the association is established, then what both have.
+func (a *Association) MaxStreams() int { return a.outStreams }
 
-// Stats returns the counters.
-func (a *Association) Stats() Stats { return Stats{} }
+// SetRTT tells what ICE measured; the handshake goes by it until SCTP has measured itself.
+func (a *Association) SetRTT(rtt time.Duration) { a.rto.hint(rtt) }
+
+// open says whether the association carries data or acknowledgements.
+func (a *Association) open() bool { return a.state >= StateEstablished }
+
+// closing says whether Send is refused.
+func (a *Association) closing() bool { return a.state >= StateShutdownPending }
+
+// transitions lists where each state may lead; StateClosed may follow any.
+var transitions = [...][]State{
+	StateClosed:           {StateCookieWait, StateEstablished},
+	StateCookieWait:       {StateCookieEchoed, StateEstablished},
+	StateCookieEchoed:     {StateEstablished, StateCookieWait},
+	StateEstablished:      {StateShutdownPending, StateShutdownReceived},
+	StateShutdownPending:  {StateShutdownSent, StateShutdownReceived},
+	StateShutdownSent:     {StateShutdownAckSent},
+	StateShutdownReceived: {StateShutdownAckSent},
+	StateShutdownAckSent:  {},
+}
+
+func (a *Association) become(s State) {
+	if s != StateClosed {
+		ok := false
+		for _, t := range transitions[a.state] {
+			ok = ok || t == s
+		}
+		if !ok || a.ended {
+			panic("BUG: " + a.state.String() + " to " + s.String())
+		}
+	}
+	a.state = s
+}
+
+// end lets go of everything but the events that wait.
+func (a *Association) end() {
+	a.become(StateClosed)
+	a.ended = true
+	a.timers = timers{}
+	a.sendInit, a.sendCookie, a.sendCookieAck, a.sendShutdown, a.control, a.cookie = false, false, false, 0, nil, nil
+	a.out, a.sched, a.pool, a.sent = table[outStream]{}, schedule{}, messagePool{}, sentQueue{packets: a.sent.packets}
+	a.sent.reset(a.initialTSN)
+	a.forward = forward{point: a.sent.cum, scanned: a.sent.cum}
+	a.received.reset(a.received.base)
+	a.asm = reassembly{delivered: a.asm.delivered, charged: a.asm.delivered, messages: a.asm.messages}
+	a.sack, a.reset = sack{}, resets{}
+	a.acksSeen, a.sackSeen = false, false
+}
+
+// fail ends the association without telling the peer.
+func (a *Association) fail(err *AbortError) {
+	if a.ended {
+		return
+	}
+	a.end()
+	a.events.pushRare(EventAborted, nil, err)
+}
+
+// abort ends the association and tells the peer, with value as what its cause carries.
+func (a *Association) abort(err *AbortError, value []byte) {
+	if a.peerTag != 0 {
+		a.refuse(a.peerTag, err.Cause, value)
+	}
+	a.fail(err)
+}
+
+// refuse sends ABORT.
+func (a *Association) refuse(tag uint32, cause CauseCode, value []byte) {
+	p := appendHeader(nil, a.cfg.LocalPort, a.cfg.RemotePort, tag)
+	p = appendTLV(p, chunkHead(chunkAbort, 0), appendTLV(nil, uint16(cause), value))
+	seal(p)
+	a.direct.push(p)
+}
+
+// maxReason bounds the text that goes into ABORT.
+const maxReason = 128
+
+// Abort ends the association at once; ABORT is the last packet.
+func (a *Association) Abort(now time.Time, reason string) {
+	a.enter(now)
+	a.abort(&AbortError{Cause: causeUserInitiated, Reason: reason}, []byte(reason[:min(len(reason), maxReason)]))
+}
+
+func (a *Association) handleAbort(body []byte) {
+	err := &AbortError{Remote: true}
+	if cause, value, _, ok := splitTLV(body); ok {
+		err.Cause = CauseCode(cause)
+		if err.Cause == causeUserInitiated || err.Cause == causeProtocolViolation {
+			err.Reason = string(value[:min(len(value), maxReason)])
+		}
+	}
+	a.fail(err)
+}
+
+// queueControl appends a chunk to those that go first into the next packet, as long as they leave room for a SACK.
+func (a *Association) queueControl(head uint16, value []byte) {
+	const others = headerSize + chunkHeader + sackHeader // COOKIE ACK and SACK
+	if others+len(a.control)+4+padded(len(value)) > a.mtu || !a.open() && a.state != StateCookieEchoed {
+		a.stats.Drops.Control++
+		return
+	}
+	a.control = appendTLV(a.control, head, value)
+}
+
+func (a *Association) queueError(cause CauseCode, value []byte) {
+	a.queueControl(chunkHead(chunkError, 0), appendTLV(nil, uint16(cause), value))
+}
+
+// packets are whole packets that wait to be sent: answers to what came from outside of the association, and ABORT.
+type packets struct {
+	list [4][]byte
+	n    int
+}
+
+// push drops p when there are too many; the peer asks again.
+func (q *packets) push(p []byte) {
+	if q.n < len(q.list) {
+		q.list[q.n] = p
+		q.n++
+	}
+}
+
+func (q *packets) pop() []byte {
+	p := q.list[0]
+	copy(q.list[:], q.list[1:])
+	q.n--
+	q.list[q.n] = nil
+	return p
+}

@@ -73,8 +73,9 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("%w: MaxStreams %d is not in [1, 65535]", ErrConfig, c.MaxStreams)
 	case c.MaxSendMessageSize < 1 || c.MaxReceiveMessageSize < 1:
 		return fmt.Errorf("%w: message sizes must be positive", ErrConfig)
-	case c.ReceiveBuffer < minReceiveBuffer:
-		return fmt.Errorf("%w: ReceiveBuffer %d is less than %d", ErrConfig, c.ReceiveBuffer, minReceiveBuffer)
+	case c.ReceiveBuffer < c.MaxReceiveMessageSize+minReceiveBuffer:
+		// The rest of a message that closes the window by itself would never come.
+		return fmt.Errorf("%w: ReceiveBuffer %d is less than MaxReceiveMessageSize and %d", ErrConfig, c.ReceiveBuffer, minReceiveBuffer)
 	case c.InitialCwnd < 1 || c.MaxInitRetransmits < 0 || c.MaxRetransmits < 0:
 		return fmt.Errorf("%w: negative count", ErrConfig)
 	case c.RTOInitial < 0 || c.RTOMin < 0 || c.RTOMax < c.RTOMin:

@@ -35,3 +35,17 @@ func (e *AbortError) Error() string {
 	}
 	return fmt.Sprintf("sctp: %s: cause %d: %s", who, e.Cause, e.Reason)
 }
+
+const (
+	causeInvalidStream          CauseCode = 1
+	causeMissingParameter       CauseCode = 2
+	causeStaleCookie            CauseCode = 3
+	causeOutOfResource          CauseCode = 4
+	causeUnresolvable           CauseCode = 5
+	causeUnrecognizedChunk      CauseCode = 6
+	causeInvalidParameter       CauseCode = 7
+	causeUnrecognizedParameters CauseCode = 8
+	causeNoUserData             CauseCode = 9
+	causeUserInitiated          CauseCode = 12
+	causeProtocolViolation      CauseCode = 13
+)

@@ -4,13 +4,49 @@ import "time"
 
 // Stats are the association's numbers.
 type Stats struct {
-	Cwnd, SSThresh                 int
-	ReceiveWindow                  int // what we would advertise
-	PeerReceiveWindow              int // what the peer can take beyond what is in flight
-	InFlight                       int // payload bytes sent and neither acknowledged nor taken for lost
-	Buffered                       int // payload bytes queued and not yet sent
-	RTT, RTTVar, RTO               time.Duration
-	PacketsSent, PacketsReceived   uint64
-	BytesSent, BytesReceived       uint64 // SCTP packets, headers included
-	MessagesSent, MessagesReceived uint64
+	Cwnd, SSThresh    int
+	ReceiveWindow     int // what would be advertised now
+	PeerReceiveWindow int // what the peer takes beyond what is in flight
+	InFlight          int // bytes of chunks sent and neither acknowledged nor taken for lost
+	Buffered          int // bytes of messages that have not been sent
+	RTT, RTTVar, RTO  time.Duration
+
+	PacketsSent, PacketsReceived         uint64
+	BytesSent, BytesReceived             uint64 // of SCTP packets
+	DataPacketsSent, ChunksReceived      uint64 // with DATA; DATA chunks
+	MessagesSent, MessagesReceived       uint64 // sent: all chunks for the first time
+	MessagesAbandoned                    uint64 // by the limits of partial reliability
+	Retransmissions                      uint64 // DATA chunks sent again
+	SacksSent, SacksReceived             uint64
+	FastRecoveries, Timeouts, Probes     uint64
+	ForwardTSNs, Reneged, ErrorsReceived uint64
+
+	Drops Drops
+}
+
+// Drops count what arrived and had no effect.
+type Drops struct {
+	Malformed, Checksum, Port uint64 // packets, or the rest of them
+	Tag                       uint64 // wrong verification tag, or bundled where it must not be
+	State                     uint64 // not expected now
+	Cookie                    uint64 // forged, stale, or of another association
+	Unknown                   uint64 // chunk types
+	Duplicate                 uint64 // DATA that had arrived already
+	Window, BeyondWindow      uint64 // DATA that there was no room for; with a TSN too far ahead
+	Orphan                    uint64 // DATA that continues nothing, or was not continued
+	Stream                    uint64 // a stream that there is not
+	BadSack, StaleSack        uint64
+	Control                   uint64 // answers that there was no room for
+}
+
+// Stats returns the numbers of now.
+func (a *Association) Stats() Stats {
+	s := a.stats
+	s.MessagesReceived = a.asm.messages
+	s.Cwnd, s.SSThresh = a.cwnd.size, a.cwnd.ssthresh
+	s.ReceiveWindow = a.window()
+	s.PeerReceiveWindow = max(0, a.peerWindow-a.sent.charged)
+	s.InFlight, s.Buffered = a.sent.flight, a.sched.buffered
+	s.RTT, s.RTTVar, s.RTO = a.rto.srtt, a.rto.rttvar, a.rto.current()
+	return s
 }

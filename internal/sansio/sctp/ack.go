@@ -1,0 +1,180 @@
+package sctp
+
+import "time"
+
+// sackView is a SACK that was checked whole: section 3.3.4.
+type sackView struct {
+	cum    TSN
+	window uint32
+	gaps   []byte // 4 bytes each: start and end, as offsets from cum
+	dups   int
+}
+
+// parseSack checks everything that does not depend on the association: lengths, and blocks in order that don't touch cum or each other's
+// inside.
+func parseSack(b []byte) (s sackView, ok bool) {
+	if len(b) < sackHeader-chunkHeader {
+		return s, false
+	}
+	gaps, dups := int(be16(b[8:])), int(be16(b[10:]))
+	if len(b) != 12+4*gaps+4*dups {
+		return s, false
+	}
+	s = sackView{cum: TSN(be32(b)), window: be32(b[4:]), gaps: b[12 : 12+4*gaps], dups: dups}
+	last := 1 // cum+1 is missing, or cum would be more
+	for g := s.gaps; len(g) > 0; g = g[4:] {
+		start, end := int(be16(g)), int(be16(g[2:]))
+		if start <= last || end < start {
+			return s, false
+		}
+		last = end
+	}
+	return s, true
+}
+
+// handleSack applies a SACK: nothing of it if any of it is wrong.
+func (a *Association) handleSack(body []byte) {
+	q := &a.sent
+	s, ok := parseSack(body)
+	highest := s.cum
+	if ok && len(s.gaps) > 0 {
+		highest += TSN(be16(s.gaps[len(s.gaps)-2:]))
+	}
+	if !ok || !highest.Less(q.next) {
+		a.stats.Drops.BadSack++
+		return
+	}
+	// "If the Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK" (section 6.2.1 D i).
+	if s.cum.Less(q.cum) {
+		a.stats.Drops.StaleSack++
+		return
+	}
+	a.stats.SacksReceived++
+	a.errors = 0
+	flight := q.flight
+	ack := acked{}
+	advanced := s.cum != q.cum
+	a.ackUntil(s.cum, &ack)
+	for g := s.gaps; len(g) > 0; g = g[4:] {
+		end := s.cum + TSN(be16(g[2:]))
+		for t := q.acked.nextMissing(s.cum + TSN(be16(g))); !end.Less(t); t = q.acked.nextMissing(t + 1) {
+			a.ackGap(t, &ack)
+		}
+	}
+	if t := q.cum + 1; q.acked.has(t) {
+		// The peer has taken back what its gap blocks said: with this TSN its cum would be more (section 6.2.1 D iii).
+		end := q.acked.nextMissing(t)
+		for ; t != end; t++ {
+			q.acked.remove(t)
+			q.at(t).msg.unacked++
+			if m := q.at(t).msg; m.abandoned {
+				q.change(q.at(t), t, sentAbandoned)
+			} else {
+				q.change(q.at(t), t, sentLost)
+			}
+		}
+		a.stats.Reneged++
+	}
+	if ack.bytes > 0 || advanced {
+		a.probed = false
+		a.rto.backoff = 0
+	}
+	if ack.bytes > 0 {
+		q.largest = max(q.largest, ack.packet)
+		// "RTT measurements SHOULD NOT be made more than once per round trip" (section 6.3.1), and by Karn's algorithm (C5) only of
+		// chunks that were sent once.
+		if ack.rttPacket > 0 && ack.rttPacket >= a.rttFrom {
+			a.rto.measure(a.now.since(ack.rttAt))
+			a.rttFrom = q.packets
+		}
+		a.cwnd.onAck(ack.bytes, flight, ack.packet)
+		a.acksSeen = true
+	}
+	if advanced {
+		a.timers.stop(timerT3) // settle starts it again if something is outstanding (section 6.3.2, rules R2 and R3)
+		if len(a.forward.skips) > 0 {
+			a.forgetSkips()
+		}
+	}
+	opened := a.peerWindow < a.mtu && int(s.window) >= a.mtu
+	a.peerWindow = int(min(s.window, 1<<30))
+	if opened {
+		// What was sent into the closed window a while ago was dropped there; no timer has to find that out.
+		a.loseAll(a.now - instant(a.rto.lossDelay()))
+	}
+	a.sackSeen = true
+}
+
+// acked sums up what a SACK newly acknowledged.
+type acked struct {
+	bytes     int    // in flight until now
+	packet    uint64 // the largest number of a packet that carried some of it
+	rttPacket uint64 // the same among those that were sent once
+	rttAt     instant
+}
+
+func (k *acked) note(c *sentChunk) {
+	k.bytes += c.size()
+	k.packet = max(k.packet, c.packet)
+	if c.rtx == 0 && c.packet > k.rttPacket {
+		k.rttPacket, k.rttAt = c.packet, c.sentAt
+	}
+}
+
+// ackUntil moves the cumulative TSN ack point to cum.
+func (a *Association) ackUntil(cum TSN, ack *acked) {
+	q := &a.sent
+	for t := q.cum + 1; t != cum+1; t++ {
+		c := q.at(t)
+		m := c.msg
+		if c.state != sentAcked {
+			m.unacked--
+			if c.state == sentInFlight {
+				ack.note(c)
+			}
+			q.leave(t, sentAcked)
+		}
+		c.msg = nil
+		q.cum = t
+		if m.held--; m.held == 0 && m.allSent() {
+			a.forget(a.out.get(m.stream), m)
+		}
+	}
+	q.acked.advance(cum)
+	if a.forward.point.Less(cum) {
+		a.forward.point = cum
+	}
+	if a.forward.scanned.Less(cum) {
+		a.forward.scanned = cum
+	}
+	if q.lostFrom.Less(cum + 1) {
+		q.lostFrom = cum + 1
+	}
+}
+
+// ackGap notes that a gap block newly acknowledged t.
+func (a *Association) ackGap(t TSN, ack *acked) {
+	q := &a.sent
+	c := q.at(t)
+	if c.state == sentInFlight {
+		ack.note(c)
+	}
+	q.leave(t, sentAcked)
+	q.acked.add(t)
+	c.msg.unacked--
+}
+
+// HandleBurstEnd ends what was received together: what is done once for all of it is done now.
+func (a *Association) HandleBurstEnd(now time.Time) {
+	a.enter(now)
+	if a.sackSeen {
+		a.sackSeen = false
+		if a.acksSeen {
+			a.acksSeen = false
+			a.detectLosses()
+		}
+		a.settle()
+		a.armProbe()
+	}
+	a.sackBurst()
+}

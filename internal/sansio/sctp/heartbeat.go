@@ -1,0 +1,43 @@
+package sctp
+
+import "encoding/binary"
+
+// heartbeat asks whether a silent peer is there: RFC 9260 section 8.3.
+type heartbeat struct {
+	nonce   uint64 // of the last HEARTBEAT
+	sentAt  instant
+	waiting bool
+}
+
+// heard is called when something was sent or received that the peer answers or has answered; the silence begins anew.
+func (a *Association) heard(received bool) {
+	if received {
+		a.heartbeat.waiting = false
+	}
+	if !a.heartbeat.waiting && a.cfg.HeartbeatInterval > 0 {
+		a.timers.set(timerHeartbeat, a.now.add(a.cfg.HeartbeatInterval))
+	}
+}
+
+func (a *Association) heartbeatTimeout() {
+	h := &a.heartbeat
+	if !a.open() || h.waiting && a.unanswered() {
+		return
+	}
+	h.nonce++
+	h.sentAt, h.waiting = a.now, true
+	a.queueControl(chunkHead(chunkHeartbeat, 0), appendTLV(nil, paramHeartbeatInfo, binary.BigEndian.AppendUint64(nil, h.nonce)))
+	a.timers.set(timerHeartbeat, a.now.add(max(a.cfg.HeartbeatInterval, a.rto.current())))
+}
+
+func (a *Association) handleHeartbeatAck(body []byte) {
+	h := &a.heartbeat
+	typ, info, _, ok := splitTLV(body)
+	if !ok || typ != paramHeartbeatInfo || len(info) != 8 || binary.BigEndian.Uint64(info) != h.nonce || !h.waiting {
+		a.stats.Drops.State++
+		return
+	}
+	a.errors = 0
+	a.rto.measure(a.now.since(h.sentAt))
+	a.heard(true)
+}

@@ -1,0 +1,62 @@
+package sctp
+
+// message is what Send took, until nothing of it can be needed again.
+type message struct {
+	data     []byte
+	next     *message // in its stream's queue, or among the free
+	deadline instant  // of its lifetime; 0: none
+	maxRtx   int32    // retransmissions of each chunk; negative: no limit
+	ppid     PPID
+	first    TSN    // of its first chunk, once there is one
+	sent     uint32 // bytes that were given to chunks
+	chunks   uint32 // TSNs that it was given
+	unacked  uint32 // chunks that neither the cumulative TSN nor a gap block acknowledged
+	held     uint32 // chunks after the cumulative TSN
+	stream   StreamID
+	ssn      uint16
+
+	unordered, abandoned bool
+}
+
+func (m *message) limited() bool { return m.maxRtx >= 0 || m.deadline != 0 }
+
+func (m *message) expired(now instant) bool { return m.deadline != 0 && m.deadline <= now }
+
+func (m *message) allSent() bool { return int(m.sent) == len(m.data) }
+
+// messagePool keeps messages for reuse.
+type messagePool struct {
+	free *message
+	n    int
+}
+
+const (
+	poolSlab = 32
+	poolKeep = 1024 // what stays when nothing is queued or in flight
+)
+
+func (p *messagePool) get() *message {
+	if p.free == nil {
+		slab := make([]message, poolSlab)
+		for i := range slab {
+			p.put(&slab[i])
+		}
+	}
+	m := p.free
+	p.free = m.next
+	p.n--
+	m.next = nil
+	return m
+}
+
+func (p *messagePool) put(m *message) {
+	*m = message{next: p.free}
+	p.free = m
+	p.n++
+}
+
+func (p *messagePool) trim() {
+	if p.n > poolKeep {
+		*p = messagePool{}
+	}
+}

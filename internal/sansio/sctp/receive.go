@@ -1,0 +1,265 @@
+package sctp
+
+import "time"
+
+// HandlePacket takes one packet; b is not kept. What follows from all packets that arrived together is done by HandleBurstEnd.
+func (a *Association) HandlePacket(now time.Time, b []byte) {
+	a.enter(now)
+	a.stats.PacketsReceived++
+	a.stats.BytesReceived += uint64(len(b))
+	drops := &a.stats.Drops
+	switch {
+	case len(b) < headerSize+chunkHeader:
+		drops.Malformed++
+		return
+	case be16(b) != a.cfg.RemotePort || be16(b[2:]) != a.cfg.LocalPort:
+		drops.Port++
+		return
+	case !checksumOK(b):
+		drops.Checksum++
+		return
+	}
+	tag, waiting := be32(b[4:]), a.stats.ChunksReceived
+	for rest, first := b[headerSize:], true; len(rest) > 0; first = false {
+		head, body, next, ok := splitTLV(rest)
+		if !ok {
+			drops.Malformed++
+			break
+		}
+		if !a.admit(byte(head>>8), byte(head), tag, first, len(next) == 0) {
+			break
+		}
+		if !a.handleChunk(byte(head>>8), byte(head), tag, body, rest) {
+			break
+		}
+		rest = next
+	}
+	if a.stats.ChunksReceived != waiting {
+		a.sack.waiting++
+	}
+}
+
+// admit checks the verification tag (section 8.5) and what may be bundled (section 6.10).
+func (a *Association) admit(typ, flags byte, tag uint32, first, last bool) bool {
+	ok := tag == a.tag && a.peerTag != 0
+	switch typ {
+	case chunkInit:
+		// "A receiver of an INIT chunk MUST [...] verify the Verification Tag value of 0"; "MUST NOT bundle INIT with any other chunks".
+		ok = tag == 0 && first && last
+	case chunkInitAck:
+		ok = tag == a.tag && first && last
+	case chunkCookieEcho:
+		ok = first // its tag is compared with the cookie's
+	case chunkAbort, chunkShutdownComplete:
+		// "if the T bit is set [...] the Verification Tag [...] matches the peer's tag" (section 8.5.1 B, C).
+		if flags&flagT != 0 {
+			ok = tag == a.peerTag && a.peerTag != 0
+		} else {
+			ok = tag == a.tag
+		}
+	case chunkShutdownAck:
+		ok = ok || a.ended
+	}
+	if !ok {
+		a.stats.Drops.Tag++
+	}
+	return ok
+}
+
+// handleChunk takes one chunk and says whether the rest of the packet counts.
+func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byte) bool {
+	if a.ended {
+		a.handleLate(typ, tag)
+		return false
+	}
+	if a.state == StateCookieEchoed && (typ == chunkData || typ == chunkSack) {
+		// The peer only sends these when it has our cookie: its COOKIE ACK was lost or is late.
+		a.becomeEstablished()
+	}
+	switch typ {
+	case chunkData:
+		return a.handleData(flags, body)
+	case chunkSack:
+		if a.open() {
+			a.handleSack(body)
+		} else {
+			a.stats.Drops.State++
+		}
+	case chunkInit:
+		a.handleInit(body)
+	case chunkInitAck:
+		a.handleInitAck(body)
+	case chunkCookieEcho:
+		return a.handleCookieEcho(tag, body)
+	case chunkCookieAck:
+		if a.state == StateCookieEchoed {
+			a.becomeEstablished()
+		}
+	case chunkHeartbeat:
+		a.queueControl(chunkHead(chunkHeartbeatAck, 0), body)
+	case chunkHeartbeatAck:
+		a.handleHeartbeatAck(body)
+	case chunkAbort:
+		a.handleAbort(body)
+		return false
+	case chunkError:
+		a.handleError(body)
+	case chunkShutdown:
+		a.handleShutdown(body)
+	case chunkShutdownAck:
+		a.handleShutdownAck()
+	case chunkShutdownComplete:
+		if a.state == StateShutdownAckSent {
+			a.finish()
+		}
+		return false
+	case chunkReconfig:
+		a.handleReconfig(body)
+	case chunkForwardTSN:
+		a.handleForward(body)
+	default:
+		// "The highest-order 2 bits specify the action to take" (section 3.2).
+		a.stats.Drops.Unknown++
+		if typ&0x40 != 0 {
+			a.queueError(causeUnrecognizedChunk, whole[:4+len(body)])
+		}
+		return typ&0x80 != 0
+	}
+	return !a.ended
+}
+
+// handleData takes a DATA chunk.
+func (a *Association) handleData(flags byte, body []byte) bool {
+	drops := &a.stats.Drops
+	switch {
+	case a.state != StateEstablished && a.state != StateShutdownPending && a.state != StateShutdownSent:
+		drops.State++
+		return true
+	case len(body) < dataHeader-chunkHeader:
+		drops.Malformed++
+		return true
+	}
+	d := dataChunk{tsn: TSN(be32(body)), stream: StreamID(be16(body[4:])), ssn: be16(body[6:]), ppid: PPID(be32(body[8:])),
+		flags: flags, payload: body[12:]}
+	if len(d.payload) == 0 {
+		// "If an endpoint receives a DATA chunk with no user data [...] it MUST send an ABORT chunk" (section 6.2).
+		a.abort(&AbortError{Cause: causeNoUserData, Reason: "DATA without user data"}, body[:4])
+		return false
+	}
+	a.heard(true)
+	a.stats.ChunksReceived++
+	if a.state == StateShutdownSent {
+		// "MUST immediately respond to each received packet that contains one or more DATA chunks with a SHUTDOWN chunk" (section 9.2).
+		a.sendShutdownChunk(chunkShutdown)
+	}
+	set := &a.received
+	if flags&flagI != 0 || set.n > 0 {
+		a.sack.soon = true
+	}
+	ahead := set.base.Distance(d.tsn)
+	next := ahead == 1
+	switch {
+	case ahead <= 0 || set.has(d.tsn):
+		// "if the TSN has been received already, the duplicate [...] SHOULD be reported" at once (section 6.2).
+		drops.Duplicate++
+		a.sack.soon = true
+		if len(a.sack.dups) < maxDups {
+			a.sack.dups = append(a.sack.dups, d.tsn)
+		}
+		return true
+	case ahead > a.maxAhead:
+		drops.BeyondWindow++
+		a.sack.soon = true
+		return true
+	}
+	// The advertised window may be overdrawn: what was sent while it was wider is still welcome, and what fills a gap must be, since only that
+	// lets what is kept after it go. New chunks may take half of the buffer more, the others as much again.
+	limit := a.cfg.ReceiveBuffer + a.cfg.ReceiveBuffer/2
+	if !set.high.Less(d.tsn) {
+		limit += a.cfg.ReceiveBuffer / 2
+	}
+	if a.asm.charged+len(d.payload)+messageOverhead > limit {
+		drops.Window++
+		a.sack.soon = true
+		return true
+	}
+	if int(d.stream) >= a.inStreams {
+		// "the receiver MUST acknowledge the reception of the DATA chunk [...], SHOULD send an ERROR chunk with cause Invalid Stream
+		// Identifier, and discard the DATA chunk" (section 6.5).
+		drops.Stream++
+		a.queueError(causeInvalidStream, []byte{byte(d.stream >> 8), byte(d.stream), 0, 0})
+	} else {
+		switch a.asm.insert(&d, next, &a.events) {
+		case insertOrphan:
+			drops.Orphan++
+		case insertTooLarge:
+			a.tooLarge()
+			return false
+		}
+	}
+	if !next {
+		a.sack.soon = true
+		set.add(d.tsn)
+		return true
+	}
+	if set.n == 0 {
+		set.advance(d.tsn)
+	} else if !a.advanceReceived(d.tsn) {
+		return false
+	}
+	a.maybeResetIncoming()
+	return true
+}
+
+// advanceReceived moves the cumulative TSN to t and over all that follows it and has arrived.
+func (a *Association) advanceReceived(t TSN) bool {
+	set := &a.received
+	set.advance(t)
+	end := set.nextMissing(t+1) - 1
+	if end == t {
+		return true
+	}
+	set.advance(end)
+	orphans, result := a.asm.advance(t+1, end, &a.events)
+	a.stats.Drops.Orphan += uint64(orphans)
+	if result == insertTooLarge {
+		a.tooLarge()
+		return false
+	}
+	return true
+}
+
+func (a *Association) tooLarge() {
+	const reason = "message is too large"
+	a.abort(&AbortError{Cause: causeUserInitiated, Reason: reason}, []byte(reason))
+}
+
+// handleForward takes FORWARD TSN (RFC 3758 section 3.2).
+func (a *Association) handleForward(body []byte) {
+	set := &a.received
+	switch {
+	case !a.open():
+		a.stats.Drops.State++
+		return
+	case len(body) < 4 || len(body)%4 != 0 || set.base.Distance(TSN(be32(body))) > a.maxAhead:
+		a.stats.Drops.Malformed++
+		return
+	}
+	a.heard(true)
+	// "If the New Cumulative TSN is not ahead, the chunk is out of date; the last SACK may have been lost": it is sent again (section 3.6).
+	a.sack.soon = true
+	to := TSN(be32(body))
+	if !set.base.Less(to) {
+		return
+	}
+	a.asm.forwardTo(set.base+1, to)
+	if !a.advanceReceived(to) {
+		return
+	}
+	for b := body[4:]; len(b) > 0; b = b[4:] {
+		if id := StreamID(be16(b)); int(id) < a.inStreams {
+			a.asm.skip(id, be16(b[2:]), &a.events)
+		}
+	}
+	a.maybeResetIncoming()
+}

@@ -1,0 +1,270 @@
+package sctp
+
+import "time"
+
+// SendParams says how a message is delivered.
+type SendParams struct {
+	Unordered      bool
+	MaxRetransmits int32         // how often each of its chunks may be sent again; negative: no limit
+	Lifetime       time.Duration // how long it may be sent; 0 or negative: no limit
+}
+
+// Send queues a message and takes ownership of data, which is never modified and let go of when the peer has it. Before the association
+// is established messages wait; as many as fit go along with COOKIE ECHO. The error is ErrClosed, ErrEmptyMessage, ErrMessageTooLarge,
+// ErrStreamID or ErrStreamResetting.
+func (a *Association) Send(now time.Time, id StreamID, ppid PPID, data []byte, p SendParams) error {
+	a.enter(now)
+	switch {
+	case a.ended || a.closing():
+		return ErrClosed
+	case len(data) == 0:
+		return ErrEmptyMessage
+	case len(data) > a.cfg.MaxSendMessageSize:
+		return ErrMessageTooLarge
+	case int(id) >= a.outStreams:
+		return ErrStreamID
+	}
+	st := a.out.make(id)
+	if st.reset != resetNone {
+		return ErrStreamResetting
+	}
+	st.id = id
+	m := a.pool.get()
+	m.data, m.ppid, m.stream, m.unordered, m.maxRtx = data, ppid, id, p.Unordered, max(p.MaxRetransmits, -1)
+	if p.Lifetime > 0 {
+		m.deadline = a.now.add(p.Lifetime)
+	}
+	a.sched.enqueue(st, m)
+	return nil
+}
+
+// BufferedAmount is how many bytes given to Send on this stream have not been sent for the first time.
+func (a *Association) BufferedAmount(id StreamID) int {
+	if st := a.out.get(id); st != nil {
+		return st.buffered
+	}
+	return 0
+}
+
+// SetBufferedAmountLowThreshold sets when EventBufferedAmountLow is due: when the buffered amount falls from above n to n or less.
+func (a *Association) SetBufferedAmountLowThreshold(id StreamID, n int) {
+	st := a.out.make(id)
+	st.id, st.low = id, max(n, 0)
+}
+
+// AppendPacket appends the next packet to dst; false: there is nothing to send now. It is called until it says false after anything else
+// was called.
+func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
+	a.enter(now)
+	start := len(dst)
+	switch {
+	case a.direct.n > 0:
+		dst = append(dst, a.direct.pop()...)
+	case a.ended:
+		return dst, false
+	case a.sendInit:
+		a.sendInit = false
+		dst = a.appendInit(appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, 0), chunkInit, a.tag, a.initialTSN, nil)
+		seal(dst[start:])
+	default:
+		data := a.mayData()
+		if a.closing() {
+			a.maybeFinish() // what was left may have become too old
+		}
+		if !data && !a.controlDue() {
+			return dst, false
+		}
+		dst = appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, a.peerTag)
+		dst = a.appendControl(dst, start, data)
+		if data {
+			dst = a.appendData(dst, start)
+		}
+		seal(dst[start:])
+	}
+	a.stats.PacketsSent++
+	a.stats.BytesSent += uint64(len(dst) - start)
+	return dst, true
+}
+
+func (a *Association) controlDue() bool {
+	return a.sendCookie || a.open() && (len(a.control) > 0 || a.sendCookieAck || a.sack.due || a.forwardDue() || a.reset.due() ||
+		a.sendShutdown != 0)
+}
+
+func (a *Association) forwardDue() bool {
+	return a.forward.due && a.sent.cum.Less(a.forward.point)
+}
+
+// appendControl appends the chunks that are not DATA.
+func (a *Association) appendControl(dst []byte, start int, data bool) []byte {
+	if a.sendCookie { // "it MUST be the first chunk in the packet" (section 5.1)
+		a.sendCookie = false
+		dst = appendTLV(dst, chunkHead(chunkCookieEcho, 0), a.cookie)
+	}
+	if a.sendCookieAck {
+		a.sendCookieAck = false
+		dst = append(dst, chunkCookieAck, 0, 0, 4)
+	}
+	if len(dst)-start+len(a.control) <= a.mtu {
+		dst = append(dst, a.control...)
+		a.control = a.control[:0]
+	}
+	if a.open() {
+		if a.sack.due || data && a.sack.waiting > 0 {
+			dst = a.appendSack(dst, a.mtu-(len(dst)-start))
+		}
+		room := a.mtu - (len(dst) - start)
+		if a.forwardDue() && forwardHeader+4*len(a.forward.skips) <= room {
+			a.forward.due = false
+			dst = a.appendForward(dst)
+			a.stats.ForwardTSNs++
+		}
+		dst = a.appendReset(dst, a.mtu-(len(dst)-start))
+	}
+	if typ := a.sendShutdown; typ != 0 && a.mtu-(len(dst)-start) >= 8 {
+		a.sendShutdown = 0
+		if typ == chunkShutdown {
+			dst = put32(put16(put16(dst, chunkHead(typ, 0)), 8), uint32(a.received.base))
+		} else {
+			dst = appendTLV(dst, chunkHead(typ, 0), nil)
+		}
+	}
+	return dst
+}
+
+// mayData says whether DATA may leave now: something lost, or else something new, when congestion and the peer's window allow.
+func (a *Association) mayData() bool {
+	switch a.state {
+	case StateEstablished, StateShutdownPending, StateShutdownReceived:
+	case StateCookieEchoed:
+		// "until the COOKIE ACK is returned the sender MUST NOT send any other packets to the peer" (section 5.1 C).
+		if !a.sendCookie {
+			return false
+		}
+	default:
+		return false
+	}
+	if a.sent.flight >= a.cwnd.size && a.credit == 0 {
+		return false
+	}
+	if a.sent.lost > 0 {
+		return a.mayRepeatNow(a.sent.at(a.sent.firstLost()))
+	}
+	m := a.nextMessage()
+	return m != nil && a.windowOpen(m)
+}
+
+// mayRepeatNow says whether a lost chunk may be sent into the peer's window. It had its place there when it was first sent; only a window
+// that has closed since keeps it back, except one as a probe.
+func (a *Association) mayRepeatNow(c *sentChunk) bool {
+	return a.sent.inFlight == 0 || c.size() <= a.peerWindow
+}
+
+// windowOpen says whether the peer's window takes the next chunk of m. "Regardless of the value of rwnd [...] the data sender can always
+// have one DATA chunk in flight" (section 6.1 A): that is what probes a window of zero.
+func (a *Association) windowOpen(m *message) bool {
+	q := &a.sent
+	if q.len() >= maxOutstanding {
+		return false
+	}
+	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
+	return q.inFlight == 0 && q.lost == 0 || q.charged+n+messageOverhead <= a.peerWindow
+}
+
+// maxOutstanding bounds the TSNs that are outstanding.
+const maxOutstanding = 1 << 20
+
+// appendData fills the packet that began at start with DATA: first what was lost, then what is new.
+func (a *Association) appendData(dst []byte, start int) []byte {
+	q := &a.sent
+	before, flags := q.inFlight, -1 // where the flags of the last DATA chunk are
+	for q.lost > 0 {
+		t := q.firstLost()
+		c := q.at(t)
+		if c.size() > a.mtu-(len(dst)-start) || !a.mayRepeatNow(c) {
+			break
+		}
+		q.change(c, t, sentInFlight)
+		c.rtx += 1 - c.rtx>>15
+		flags = len(dst) + 1
+		dst = a.appendChunk(dst, t)
+		a.stats.Retransmissions++
+		if t == q.cum+1 {
+			// "restart the T3-rtx timer" when the earliest outstanding chunk is sent again (section 6.3.2, rule R1 and 7.2.4).
+			a.timers.set(timerT3, a.now.add(a.rto.current()))
+		}
+	}
+	if q.lost == 0 {
+		for {
+			m := a.nextMessage()
+			if m == nil || !a.windowOpen(m) {
+				break
+			}
+			n, room := len(m.data)-int(m.sent), (a.mtu-(len(dst)-start)-dataHeader)&^3
+			if n > room {
+				// A message is only split if it fits into no packet: its loss shall not be another's.
+				if room <= 0 || m.sent == 0 && n <= (a.mtu-headerSize-dataHeader) {
+					break
+				}
+				n = room
+			}
+			a.cwnd.onSend(a.now, q.flight, instant(a.rto.current()))
+			st := a.sched.head
+			if m.chunks == 0 && !m.unordered {
+				m.ssn = st.ssn
+				st.ssn++
+			}
+			t := q.add(m, int(m.sent), n, sentInFlight)
+			flags = len(dst) + 1
+			dst = a.appendChunk(dst, t)
+			if m.allSent() {
+				a.sched.pop()
+				a.stats.MessagesSent++
+			}
+			a.unbuffer(st, n)
+		}
+	}
+	if flags < 0 {
+		return dst
+	}
+	q.packets++
+	a.stats.DataPacketsSent++
+	probe := a.credit > 0
+	a.credit = 0
+	if !a.timers.running(timerT3) && a.state != StateCookieEchoed {
+		a.timers.set(timerT3, a.now.add(a.rto.current()))
+	}
+	a.armProbe()
+	a.heard(false)
+	// The I bit asks for a SACK at once (RFC 9260 section 6.2) at the end of a flight, and where the window stops us. A packet all alone does
+	// without: its SACK will ride on the answer.
+	if !a.mayData() && (before > 0 || probe || q.lost > 0 || !a.sched.empty()) {
+		dst[flags] |= flagI
+	}
+	return dst
+}
+
+// appendChunk appends the DATA chunk t (section 3.3.1) and launches it.
+func (a *Association) appendChunk(dst []byte, t TSN) []byte {
+	q := &a.sent
+	c := q.at(t)
+	m := c.msg
+	flags := byte(0)
+	if c.off == 0 {
+		flags |= flagB
+	}
+	if int(c.off)+int(c.n) == len(m.data) {
+		flags |= flagE
+	}
+	if m.unordered {
+		flags |= flagU
+	}
+	n := int(c.n)
+	dst = append(dst, chunkData, flags, byte((dataHeader+n)>>8), byte(dataHeader+n),
+		byte(t>>24), byte(t>>16), byte(t>>8), byte(t),
+		byte(m.stream>>8), byte(m.stream), byte(m.ssn>>8), byte(m.ssn),
+		byte(m.ppid>>24), byte(m.ppid>>16), byte(m.ppid>>8), byte(m.ppid))
+	dst = append(dst, m.data[c.off:int(c.off)+n]...)
+	q.launch(t, a.now)
+	return pad(dst, n)
+}
