@@ -39,8 +39,8 @@ type Config struct {
 	MaxPairs int
 }
 
-// never stands for a negative duration; it is far beyond any connection's life, and adding it to a time does not overflow.
-const never = 100 * 365 * 24 * time.Hour
+// never stands for a negative duration: beyond any connection's life, and small enough to be multiplied and added.
+const never = 10 * 365 * 24 * time.Hour
 
 func (c *Config) setDefaults() {
 	for _, d := range []struct {

@@ -66,6 +66,7 @@
 //     Its drop is counted.
 //   - What a peer can make the agent remember or send is bounded: remote candidates, pairs, transactions, packets that wait. Each check is
 //     answered with one response and one check at most.
-//   - When idle and connected, an agent sleeps for two seconds or more.
+//   - When idle and connected, an agent wakes up less often than every second on average, and asks nothing of a path that carries data but
+//     its consent.
 //   - The same calls with the same Config.Rand give the same packets and events.
 package ice
