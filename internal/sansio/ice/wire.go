@@ -150,9 +150,10 @@ func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
 	return m, true
 }
 
-// mapped reads XOR-MAPPED-ADDRESS.
+// mapped reads XOR-MAPPED-ADDRESS, whose size has to be that of its family.
 func (c *codec) mapped(m *stun.Message) (netip.AddrPort, bool) {
-	if c.addr.GetFrom(m) != nil {
+	v, err := m.Get(stun.AttrXORMappedAddress)
+	if err != nil || len(v) != 8 && len(v) != 20 || (len(v) == 20) != (v[1] == 2) || c.addr.GetFrom(m) != nil {
 		return netip.AddrPort{}, false
 	}
 	addr, ok := netip.AddrFromSlice(c.addr.IP)
