@@ -53,7 +53,7 @@ func (c *Conn) handleHelloVerifyRequest(now time.Time, h messageHeader, fragment
 		c.stats.DroppedMalformed++
 		return
 	}
-	if hs.expect != typeServerHello || hs.cookies == maxCookies {
+	if hs.expect != typeServerHello || hs.cookies == maxCookies || int(h.seq) > hs.cookies {
 		c.stats.DroppedUnexpected++
 		return
 	}
@@ -98,7 +98,7 @@ func (c *Conn) handleServerHello(m message) *HandshakeError {
 		return refuse(AlertHandshakeFailure, ErrNoExtendedMasterSecret)
 	}
 	if len(e.renegotiated) != 0 {
-		// RFC 5746 section 3.4: "if it is not [zero], MUST abort the handshake".
+		// RFC 5746 section 3.4: the client must verify that its length is zero, "and if it is not, MUST abort the handshake".
 		return refuse(AlertHandshakeFailure, ErrRenegotiation)
 	}
 	if e.has(extECPointFormats) && !slices.Contains(e.pointFormats, pointUncompressed) {

@@ -162,8 +162,8 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 		c.deliverMessages(now)
 	case fragmentOld:
 		c.stats.FragmentsDuplicate++
-		// RFC 6347 section 4.2.4: "If an endpoint receives a retransmitted flight, it retransmits its own." The end of the peer's flight
-		// stands for all of it.
+		// RFC 6347 section 4.2.4: when it "reads a retransmitted flight from the peer", an implementation "retransmits the flight, resets
+		// the retransmit timer". The end of the peer's flight stands for all of it.
 		f := &c.flight
 		if f.isAnswer && h.seq == f.answers && h.fragmentOffset+h.fragmentLength == h.length && f.mayRepeat(now) {
 			c.repeatFlight(now)
@@ -203,8 +203,8 @@ func (c *Conn) repeatFlight(now time.Time) {
 	c.stats.Retransmissions++
 }
 
-// handleRenegotiation answers an attempt at a second handshake. RFC 5246 section 7.2.2: the party that does not want one "SHOULD respond
-// with a no_renegotiation alert", which is a warning.
+// handleRenegotiation answers an attempt at a second handshake. RFC 5246 section 7.2.2: "when that is not appropriate, the recipient
+// should respond with this alert", which is a warning.
 func (c *Conn) handleRenegotiation(h messageHeader) {
 	c.stats.DroppedUnexpected++
 	if c.state == StateConnected && (h.typ == typeHelloRequest || h.typ == typeClientHello) && h.fragmentOffset == 0 {

@@ -53,14 +53,13 @@ func (c *Conn) Seal(buf []byte, off int) []byte {
 	}
 	seq := c.writeSeq[epochProtected]
 	if seq >= maxSequence {
-		// RFC 6347 section 4.1: "implementations MUST NOT allow the sequence number to wrap". The last one is left for the alert.
+		// RFC 6347 section 4.1: "implementations MUST either abandon an association or rehandshake prior to allowing the sequence number
+		// to wrap". The last one is left for the alert.
 		c.fail(AlertCloseNotify, ErrSequenceExhausted)
 		return nil
 	}
 	c.writeSeq[epochProtected]++
-	for range tail {
-		buf = append(buf, 0)
-	}
+	buf = append(buf, make([]byte, tail)...)
 	c.sealer.seal(buf[off:], contentApplicationData, epochProtected, seq)
 	c.stats.DataOut++
 	c.stats.RecordsOut++

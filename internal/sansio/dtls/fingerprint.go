@@ -58,8 +58,8 @@ func (f Fingerprint) String() string {
 	return s.String()
 }
 
-// fingerprintHash is the hash that algorithm names, or 0. SHA-1 and MD5 are not there: RFC 8122 section 5 wants no fingerprint made or
-// accepted with a hash that no longer resists collisions.
+// fingerprintHash is the hash that algorithm names, or 0. MD2 and MD5 are forbidden by RFC 8122 section 5, and SHA-1 no longer
+// resists collisions either.
 func fingerprintHash(algorithm string) crypto.Hash {
 	switch algorithm {
 	case "sha-256":

@@ -79,10 +79,11 @@ func (f *flight) deadline() time.Time {
 	return f.sentAt.Add(f.rto())
 }
 
-// mayRepeat says whether a message that comes again is a reason to send the flight again now. A peer that has lost it waits at least
-// minRTO before it repeats itself, so what comes faster is the network's duplicate.
+// mayRepeat says whether a message that comes again is a reason to send the flight again now. Half the timeout is a round trip if SetRTT
+// knows it: what comes faster left before the peer can have had our flight, or is the network's duplicate. As the timeout doubles with each
+// transmission, nobody can make us send much by repeating somebody else's message.
 func (f *flight) mayRepeat(now time.Time) bool {
-	return len(f.items) > 0 && !f.pending() && now.Sub(f.sentAt) >= minRTO/2
+	return len(f.items) > 0 && !f.pending() && now.Sub(f.sentAt) >= f.rto()/2
 }
 
 // mtu is the size of the datagrams of the current transmission.

@@ -106,7 +106,7 @@ func (c *Conn) handleCertificate(m message) *HandshakeError {
 // verifySignature checks a signature of the peer, in both roles, against the key of the certificate that it has shown.
 func (c *Conn) verifySignature(id uint16, msg, signature []byte) *HandshakeError {
 	scheme := schemeByID(id)
-	// RFC 5246 section 7.4.3: the algorithm "MUST be compatible with the key in the server's end-entity certificate".
+	// RFC 5246 section 7.4.3: "the hash and signature algorithms MUST be compatible with the key in the server's end-entity certificate".
 	if scheme == nil || scheme.kind != c.hs.peerKind {
 		return refusef(AlertIllegalParameter, "signature scheme %#04x does not go with the certificate", id)
 	}

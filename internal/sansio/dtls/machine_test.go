@@ -352,7 +352,8 @@ func TestSealNeedsConnection(t *testing.T) {
 	}
 }
 
-// TestSequenceExhausted: RFC 6347 section 4.1: "implementations MUST NOT allow the sequence number to wrap".
+// TestSequenceExhausted: RFC 6347 section 4.1: "implementations MUST either abandon an association or rehandshake prior to allowing
+// the sequence number to wrap".
 func TestSequenceExhausted(t *testing.T) {
 	p := newPair(t, pairConfig{net: quick})
 	p.start()

@@ -27,7 +27,7 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 		return s, refuse(AlertHandshakeFailure, ErrNoExtendedMasterSecret)
 	}
 	if len(e.renegotiated) != 0 {
-		// RFC 5746 section 3.6: "if it is not [empty], MUST abort the handshake with a fatal "handshake_failure" alert".
+		// RFC 5746 section 3.6: the server must verify that its length is zero, "and if it is not, MUST abort the handshake".
 		return s, refuse(AlertHandshakeFailure, ErrRenegotiation)
 	}
 	if e.has(extECPointFormats) && !slices.Contains(e.pointFormats, pointUncompressed) {
