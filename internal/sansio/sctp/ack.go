@@ -50,6 +50,7 @@ func (a *Association) handleSack(body []byte) {
 		return
 	}
 	a.stats.SacksReceived++
+	q.reported, q.partial = highest, len(s.gaps) >= 4*manyBlocks
 	a.errors = 0
 	flight := q.flight
 	ack := acked{}
@@ -83,11 +84,15 @@ func (a *Association) handleSack(body []byte) {
 		q.largest = max(q.largest, ack.packet)
 		// "RTT measurements SHOULD NOT be made more than once per round trip" (section 6.3.1), and by Karn's algorithm (C5) only of
 		// chunks that were sent once.
-		if ack.rttPacket > 0 && ack.rttPacket >= a.rttFrom {
-			a.rto.measure(a.now.since(ack.rttAt))
-			a.rttFrom = q.packets
+		rtt := time.Duration(0)
+		if ack.rttPacket > 0 {
+			rtt = max(a.now.since(ack.rttAt), 1)
+			if ack.rttPacket >= a.rttFrom {
+				a.rto.measure(rtt)
+				a.rttFrom = q.packets
+			}
 		}
-		a.cwnd.onAck(ack.bytes, flight, ack.packet)
+		a.cwnd.onAck(ack.bytes, flight, ack.packet, q.packets, rtt)
 		a.acksSeen = true
 	}
 	if advanced {
@@ -104,6 +109,9 @@ func (a *Association) handleSack(body []byte) {
 	}
 	a.sackSeen = true
 }
+
+// manyBlocks is how many gap blocks a SACK must have before it may lack some: peers bound them (dcsctp to 100), or a packet does.
+const manyBlocks = 64
 
 // acked sums up what a SACK newly acknowledged.
 type acked struct {

@@ -12,16 +12,16 @@ func (a *Association) detectLosses() {
 	delay := instant(a.rto.lossDelay())
 	for q.inFlight > 0 {
 		c := q.at(q.head)
-		if c.packet >= q.largest {
+		if c.packet >= q.largest || q.partial && q.reported.Less(q.head) {
 			return
 		}
 		if c.packet+packetThreshold > q.largest && c.sentAt+delay > a.now {
 			a.timers.set(timerLoss, c.sentAt+delay)
 			return
 		}
-		packet := c.packet
+		packet, flight := c.packet, q.flight
 		a.lose(q.head)
-		if a.cwnd.onLoss(packet, q.packets) {
+		if a.cwnd.onLoss(packet, q.packets, flight) {
 			a.stats.FastRecoveries++
 			a.credit = 1 // "the first packet is sent regardless of cwnd" (section 7.2.4, rule 4)
 			a.timers.set(timerT3, a.now.add(a.rto.current()))

@@ -144,7 +144,7 @@ func (a *Association) mayData() bool {
 	default:
 		return false
 	}
-	if a.sent.flight >= a.cwnd.size && a.credit == 0 {
+	if a.credit == 0 && a.cwnd.room(a.sent.flight) <= 0 {
 		return false
 	}
 	if a.sent.lost > 0 {
@@ -177,7 +177,7 @@ const maxOutstanding = 1 << 20
 // appendData fills the packet that began at start with DATA: first what was lost, then what is new.
 func (a *Association) appendData(dst []byte, start int) []byte {
 	q := &a.sent
-	before, flags := q.inFlight, -1 // where the flags of the last DATA chunk are
+	before, flight, flags := q.inFlight, q.flight, -1 // where the flags of the last DATA chunk are
 	for q.lost > 0 {
 		t := q.firstLost()
 		c := q.at(t)
@@ -208,7 +208,6 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 				}
 				n = room
 			}
-			a.cwnd.onSend(a.now, q.flight, instant(a.rto.current()))
 			st := a.sched.head
 			if m.chunks == 0 && !m.unordered {
 				m.ssn = st.ssn
@@ -228,6 +227,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 		return dst
 	}
 	q.packets++
+	a.cwnd.onSend(a.now, len(dst)-start-headerSize, flight, a.rto.current())
 	a.stats.DataPacketsSent++
 	probe := a.credit > 0
 	a.credit = 0

@@ -51,6 +51,9 @@ type sentQueue struct {
 
 	packets uint64 // number of the next packet, from 1
 	largest uint64 // largest number of a packet of which something was acknowledged
+
+	reported TSN  // the last that the latest SACK told of
+	partial  bool // it had so many gap blocks that it may have told of no more for want of room
 }
 
 func (q *sentQueue) reset(initial TSN) {
