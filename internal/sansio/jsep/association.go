@@ -27,23 +27,31 @@ func associationOf(local, remote *description, mid string) (association, bool) {
 	}
 	a := association{
 		local: local.sections[i].transport.credentials, remote: *remote.sections[i].applies,
-		role: roleAfter(local, remote, i),
+		role: roleAfter(local, remote),
 	}
 	return a, true
 }
 
-// roleAfter reads our DTLS role off an answer, which is one of the two.
-func roleAfter(local, remote *description, i int) DTLSRole {
+// roleAfter is our DTLS role after an answer, which is one of the two.
+func roleAfter(local, remote *description) DTLSRole {
 	if local.typ != Offer {
-		if local.sections[i].transport.setup == setupActive {
-			return RoleClient
-		}
-		return RoleServer
+		return local.role
 	}
-	if remote.sections[i].applies.setup == setupActive {
-		return RoleServer
+	return remote.role
+}
+
+// roleBy is the role that section i of an answer gives us.
+//
+// An association keeps its role. A remote answer to a re-offer may say another one: pion/webrtc answers each offer of actpass with active,
+// whatever was negotiated before, and goes on with the association that it has.
+func (s *Session) roleBy(answer *parsed, i int, local bool) DTLSRole {
+	if u, ok := s.inUse(answer.sections[i].mid); ok {
+		return u.role
 	}
-	return RoleClient
+	if (answer.sections[i].applies.setup == setupActive) == local {
+		return RoleClient
+	}
+	return RoleServer
 }
 
 // continues checks that section i of a new remote description goes on with association u.
@@ -51,14 +59,14 @@ func roleAfter(local, remote *description, i int) DTLSRole {
 // RFC 8842, section 4: a new DTLS association must be established when "the negotiated DTLS setup roles change", when "one or more
 // fingerprint values are modified, added, or removed", or when the tls-id changes. We never begin a second one within a session: who
 // moves a call to another endpoint makes a new session.
-func (u *association) continues(p *parsed, i int) *Error {
+func (u *association) continues(p *parsed, i int, typ Type) *Error {
 	t := p.sections[i].applies
 	switch {
 	case !sameFingerprints(t.fingerprints, u.remote.fingerprints):
 		return errorf(Operation, "section %q has other fingerprints: that asks for a new DTLS association", p.sections[i].mid)
 	case t.tlsID != "" && u.remote.tlsID != "" && t.tlsID != u.remote.tlsID:
 		return errorf(Operation, "section %q has another tls-id: that asks for a new DTLS association", p.sections[i].mid)
-	case t.setup == setupActive && u.role == RoleClient, t.setup == setupPassive && u.role == RoleServer:
+	case typ == Offer && (t.setup == setupActive && u.role == RoleClient || t.setup == setupPassive && u.role == RoleServer):
 		return errorf(Operation, "section %q has a=setup:%s against the role in use: that asks for a new DTLS association",
 			p.sections[i].mid, setupNames[t.setup])
 	}

@@ -96,6 +96,7 @@ func checkPair(local, remote *description) {
 	if i := agreed(local, remote); i >= 0 {
 		t := answer.sections[i].applies
 		must(t.setup == setupActive || t.setup == setupPassive, "section %d: setup %d in the answer", i, t.setup)
+		must(answer.role != RoleUnknown && offer.role == RoleUnknown, "section %d: role %v in the answer", i, answer.role)
 		must(local.sections[i].transport.ufrag != "" && remote.sections[i].applies.ufrag != "", "section %d: no credentials", i)
 	}
 }

@@ -6,6 +6,7 @@ import "strings"
 type description struct {
 	typ Type
 	*parsed
+	role  DTLSRole         // ours, by an answer with a live section
 	added []addedCandidate // to a remote description, by AddRemoteCandidate
 }
 

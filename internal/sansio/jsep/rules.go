@@ -80,7 +80,7 @@ func (s *Session) checkOffer(p *parsed) *Error {
 	}
 	if i := s.acceptedData(p); i >= 0 {
 		if u, ok := s.inUse(p.sections[i].mid); ok {
-			return u.continues(p, i)
+			return u.continues(p, i, Offer)
 		}
 	}
 	return nil
@@ -88,7 +88,7 @@ func (s *Session) checkOffer(p *parsed) *Error {
 
 // checkAnswer holds a remote answer against our offer. RFC 9429, section 5.8.3: "the number of "m=" sections MUST exactly match" and "the
 // media type and protocol values MUST exactly match".
-func (s *Session) checkAnswer(p *parsed) *Error {
+func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
 	offer := s.pendingLocal
 	if len(p.sections) != len(offer.sections) {
 		return errorf(InvalidAccess, "%d sections answer %d", len(p.sections), len(offer.sections))
@@ -120,7 +120,7 @@ func (s *Session) checkAnswer(p *parsed) *Error {
 	if !ok {
 		return nil
 	}
-	if err := u.continues(p, i); err != nil {
+	if err := u.continues(p, i, typ); err != nil {
 		return err
 	}
 	// RFC 8839, section 4.4.2: an answer has new credentials only when the offer restarts ICE.

@@ -2,12 +2,14 @@ package jsep
 
 import "github.com/pion/sdp/v3"
 
-// rejectedSection writes a section with port zero. RFC 3264, section 6: it still has the formats of the offer, "at least one MUST be
-// present"; nothing else of it is repeated.
+// rejectedSection writes a section with port zero; nothing else of what was offered is repeated.
+//
+// RFC 3264, section 6: of the formats "at least one MUST be present", and they mean nothing. For RTP it is one that needs no rtpmap,
+// because there are stacks that look the formats of rejected sections up.
 func rejectedSection(l *mline) *sdp.MediaDescription {
-	m := newSection(l, 0)
-	if l.kind == "audio" || l.kind == "video" {
-		m.WithPropertyAttribute("inactive")
+	if l.kind != "audio" && l.kind != "video" {
+		return newSection(l, 0)
 	}
-	return m
+	l.formats = []string{"0"}
+	return newSection(l, 0).WithPropertyAttribute("inactive")
 }

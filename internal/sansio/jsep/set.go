@@ -43,12 +43,16 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 			return Change{}, err
 		}
 	}
-	p := mustParse(last, d.Type)
+	next := &description{typ: d.Type, parsed: mustParse(last, d.Type)}
+	p := next.parsed
 	if d.Type != Offer {
 		s.adoptMids(p, s.pendingRemote.parsed)
+		if i := p.liveData(); i >= 0 {
+			next.role = s.roleBy(p, i, true)
+		}
 	}
 	return s.changed(true, d.Type, func() {
-		s.pendingLocal = &description{typ: d.Type, parsed: p}
+		s.pendingLocal = next
 		if i := p.liveData(); i >= 0 && p.sections[i].transport.credentials == s.fresh {
 			s.fresh = credentials{}
 		}
@@ -96,10 +100,14 @@ func (s *Session) SetRemote(d Description) (Change, error) {
 	if d.Type == Offer {
 		err = s.checkOffer(p)
 	} else {
-		err = s.checkAnswer(p)
+		err = s.checkAnswer(p, d.Type)
 	}
 	if err != nil {
 		return Change{}, err
+	}
+	next := &description{typ: d.Type, parsed: p}
+	if i := p.liveData(); d.Type != Offer && i >= 0 {
+		next.role = s.roleBy(p, i, false)
 	}
 	return s.changed(false, d.Type, func() {
 		if glare {
@@ -108,7 +116,7 @@ func (s *Session) SetRemote(d Description) (Change, error) {
 		if d.Type == Offer {
 			s.lastAnswer = "" // it answered another offer
 		}
-		s.pendingRemote = &description{typ: d.Type, parsed: p}
+		s.pendingRemote = next
 		s.useMids(p)
 		s.become(to)
 	}), nil

@@ -73,7 +73,7 @@ func (s *Session) describe(local, remote *description, answered bool) *Transport
 		remote.describe(t)
 	}
 	if answered {
-		t.DTLSRole = roleAfter(local, remote, i)
+		t.DTLSRole = roleAfter(local, remote)
 	} else if u, ok := s.inUse(t.Mid); ok {
 		t.DTLSRole = u.role
 	}

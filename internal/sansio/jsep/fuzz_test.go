@@ -1,0 +1,232 @@
+package jsep
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func addFixtures(f *testing.F) {
+	files, _ := filepath.Glob("testdata/offers/*.sdp")
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(b))
+	}
+}
+
+// Any text is either refused with a typed error and no change, or applied, and then it can be answered and what is shown can be read.
+func FuzzSetRemote(f *testing.F) {
+	addFixtures(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		s := newTestSession(t, "bobby")
+		if _, err := s.SetRemote(Description{Offer, text}); err != nil {
+			var e *Error
+			if !errors.As(err, &e) || s.SignalingState() != Stable {
+				t.Fatalf("%v in %v", err, s.SignalingState())
+			}
+		} else {
+			s.check()
+			shown, _ := s.Remote()
+			if _, err := parse(shown.SDP, Offer); err != nil {
+				t.Fatalf("%v:\n%q", err, shown.SDP)
+			}
+			setLocal(t, s, Description{})
+			// A second session takes the answer if the text was its own offer: sections match.
+			answer, _ := s.Local()
+			if p, err := parse(answer.SDP, Answer); err != nil || len(p.sections) != len(s.currentRemote.sections) {
+				t.Fatalf("%v:\n%q", err, answer.SDP)
+			}
+			s.NeedDataChannel()
+			setLocal(t, s, Description{})
+		}
+		// As an answer to an offer of ours.
+		a := newTestSession(t, "alice")
+		a.NeedDataChannel()
+		setLocal(t, a, Description{})
+		if _, err := a.SetRemote(Description{Answer, text}); err != nil && a.SignalingState() != HaveLocalOffer {
+			t.Fatalf("%v in %v", err, a.SignalingState())
+		}
+		a.check()
+	})
+}
+
+// Operations on two sessions, as the bytes say, with what they send to each other arriving whenever. Each is checked after each step, an
+// error changes nothing, and at the end the two come to agree.
+func FuzzOperations(f *testing.F) {
+	for seed := range uint64(8) {
+		b := make([]byte, 64)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		f.Add(b)
+	}
+	f.Fuzz(operate)
+}
+
+// The same with many seeds.
+func TestRandomOperations(t *testing.T) {
+	seeds := uint64(1000)
+	if testing.Short() {
+		seeds = 200
+	}
+	reached, agreements := map[SignalingState]int{}, 0
+	var seed uint64
+	defer func() {
+		if t.Failed() {
+			t.Logf("seed %d", seed)
+		}
+	}()
+	for seed = range seeds {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		b := make([]byte, 10+rng.IntN(80))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		all, agreed := states(t, b)
+		for state := range all {
+			reached[state]++
+		}
+		if agreed {
+			agreements++
+		}
+	}
+	if agreements < int(seeds)/4 {
+		t.Errorf("only %d pairs of %d agreed", agreements, seeds)
+	}
+	for s := Stable; s < Closed; s++ {
+		if reached[s] < int(seeds)/10 {
+			t.Errorf("%v was reached only %d times", s, reached[s])
+		}
+	}
+}
+
+func operate(t *testing.T, ops []byte) { states(t, ops) }
+
+// states runs the operations and returns which states were reached, and whether the two agree at the end.
+func states(t *testing.T, ops []byte) (map[SignalingState]bool, bool) {
+	reached := map[SignalingState]bool{}
+	s := [2]*Session{newTestSession(t, "alice"), newTestSession(t, "bobby")}
+	sent := [2]Description{} // what each would send next
+	if len(ops) > 500 {
+		ops = ops[:500]
+	}
+	types := []Type{0, Offer, PrAnswer, Answer, Rollback}
+	for _, op := range ops {
+		who, arg := int(op&1), int(op>>1&3)
+		me, to := s[who], s[1-who]
+		before := snapshot(me)
+		var err error
+		switch op >> 3 % 12 {
+		case 0, 1:
+			sent[who], err = me.CreateOffer(OfferOptions{ICERestart: arg == 3})
+		case 2:
+			sent[who], err = me.CreateAnswer()
+		case 3, 4:
+			_, err = me.SetLocal(Description{Type: types[arg+int(op>>7)]})
+		case 5:
+			_, err = me.SetLocal(sent[who])
+		case 6, 7, 8: // what the other one has applied arrives, perhaps as a provisional answer
+			d, ok := to.Local()
+			if ok && d.Type != Offer && arg == 0 {
+				d.Type = PrAnswer
+			}
+			_, err = me.SetRemote(d)
+		case 9:
+			_, err = me.SetRemote(Description{Type: Rollback})
+		case 10:
+			switch arg {
+			case 0:
+				me.RestartICE()
+			default:
+				me.NeedDataChannel()
+			}
+			before = snapshot(me)
+		case 11:
+			ufrag := fmt.Sprintf("%s%d", []string{"alice", "bobby"}[who], 1+arg)
+			me.AddLocalCandidate(ufrag, fmt.Sprintf("candidate:%d 1 udp 1 192.0.2.1 9 typ host", op))
+			to.AddRemoteCandidate(RemoteCandidate{Candidate: hostCandidate, SDPMLineIndex: ptr(uint16(0)), UsernameFragment: &ufrag})
+			before = snapshot(me)
+		}
+		var e *Error
+		if err != nil && (!errors.As(err, &e) || snapshot(me) != before) {
+			t.Fatalf("op %d: %v changed\n%s\nto\n%s", op, err, before, snapshot(me))
+		}
+		for _, x := range s {
+			x.check()
+			reached[x.SignalingState()] = true
+		}
+	}
+	return reached, agree(t, s[0], s[1])
+}
+
+// agree rolls back and finishes what is pending, as an application that hears of errors would, and expects the two to come together. It
+// returns false for sessions that went apart, because one completed a negotiation that the other did not: they need not.
+func agree(t *testing.T, a, b *Session) bool {
+	t.Helper()
+	for _, s := range []*Session{a, b} {
+		switch s.SignalingState() {
+		case HaveLocalOffer:
+			setLocal(t, s, Description{Type: Rollback})
+		case HaveRemoteOffer:
+			setRemote(t, s, Description{Type: Rollback})
+		case HaveLocalPrAnswer:
+			setLocal(t, s, Description{Type: Answer})
+		case HaveRemotePrAnswer:
+			return false // its peer has to say
+		}
+	}
+	apart := !sameAssociation(a, b)
+	a.NeedDataChannel()
+	setLocal(t, a, Description{})
+	offer, _ := a.Local()
+	_, err := b.SetRemote(offer)
+	if err != nil && apart {
+		return false
+	}
+	okay[any](t)(nil, err)
+	tb := setLocal(t, b, Description{}).Transport
+	answer, _ := b.Local()
+	c, err := a.SetRemote(answer)
+	if apart {
+		return false
+	}
+	okay[any](t)(nil, err)
+	a.check()
+	ta := c.Transport
+	if ta == nil || tb == nil {
+		t.Fatalf("no transport: %+v, %+v", ta, tb)
+	}
+	if ta.LocalUfrag != tb.RemoteUfrag || ta.RemoteUfrag != tb.LocalUfrag || ta.LocalPwd != tb.RemotePwd || ta.Mid != tb.Mid {
+		t.Fatalf("they don't agree: %+v, %+v", ta, tb)
+	}
+	if ta.DTLSRole == tb.DTLSRole {
+		t.Fatalf("both are DTLS %vs", ta.DTLSRole)
+	}
+	if a.NegotiationNeeded() {
+		t.Fatal("nothing should remain")
+	}
+	return true
+}
+
+// sameAssociation tells whether both sessions believe in the same association, or in none.
+func sameAssociation(a, b *Session) bool {
+	mid := func(s *Session) string {
+		if i := agreed(s.currentLocal, s.currentRemote); i >= 0 {
+			return s.currentLocal.sections[i].mid
+		}
+		return ""
+	}
+	ua, oka := a.inUse(mid(a))
+	ub, okb := b.inUse(mid(b))
+	if !oka || !okb {
+		return oka == okb
+	}
+	return ua.local == ub.remote.credentials && ub.local == ua.remote.credentials && ua.role != ub.role && mid(a) == mid(b)
+}
