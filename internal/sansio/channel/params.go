@@ -45,15 +45,14 @@ type Info struct {
 	BytesReceived    uint64
 }
 
-// Config holds the limits of a Machine. Zero is the default, negative is no
-// limit where a limit may be missing.
+// Config holds the limits of a Machine. Zero is the default.
 type Config struct {
 	MaxChannels        int // channels alive at a time, of both sides; 65535
-	MaxSendMessageSize int // the remote's a=max-message-size; 65536, negative: none
-	SendBuffer         int // bytes that a channel may have waiting, 16 MiB
-	MaxHeldMessages    int // messages on streams that carry no channel yet; 256
+	MaxSendMessageSize int // the remote's a=max-message-size; 65536, negative: no limit
+	SendBuffer         int // bytes that a channel may have waiting; 16 MiB, negative: no limit
+	MaxHeldMessages    int // messages on streams that carry no channel yet; 256, negative: none are held
 	MaxHeldBytes       int // their bytes; 256 KiB
-	MaxNameBytes       int // labels and protocols of the remote's channels together; 16 MiB
+	MaxNameBytes       int // labels and protocols of the remote's channels together; 16 MiB, negative: no limit
 }
 
 func (c Config) withDefaults() Config {
