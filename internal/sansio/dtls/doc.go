@@ -1,2 +1,68 @@
-// Package dtls is a DTLS 1.2 client and server without I/O.
+// Package dtls is a DTLS 1.2 client and server for WebRTC, without I/O: it is told the time and the datagrams, and gives datagrams,
+// application data, events and a deadline.
+//
+// # What it is
+//
+// RFC 6347 and RFC 5246, with ECDHE (RFC 8422) over X25519, P-256 and P-384, AES-GCM (RFC 5288, RFC 5289) and ChaCha20-Poly1305
+// (RFC 7905), extended_master_secret (RFC 7627), use_srtp (RFC 5764), the exporter (RFC 5705) and renegotiation_info (RFC 5746).
+//
+// Both ends show a certificate, ECDSA, Ed25519 or RSA, prove that they own its key, and are verified by nothing but the fingerprint that
+// the signalling gave (RFC 8122, RFC 8827 section 6.5).
+//
+// Left out: renegotiation (refused), session resumption (not offered), handshakes without extended_master_secret (refused), MKI (never
+// used), everything older than an AEAD suite, and HelloVerifyRequest as a server: it costs a round trip, and the ICE check before it
+// has proved the peer's address already. As a client it is answered.
+//
+// # How to drive it
+//
+//	conn, err := dtls.New(dtls.Config{Rand: rand, Client: true, Certificate: cert})
+//	conn.SetFingerprints(fingerprints) // here or whenever the signalling brings them
+//	conn.Start(now)
+//	for {
+//		for {
+//			b, ok := conn.PollWrite(now, buf[:0])
+//			if !ok {
+//				break
+//			}
+//			send(b)
+//		}
+//		for e, ok := conn.PollEvent(); ok; e, ok = conn.PollEvent() {
+//			// EventConnected: Seal, ExportKeyingMaterial and SRTPProfile may be used from here on
+//		}
+//		b, now := receive(conn.PollTimeout())
+//		if b == nil {
+//			conn.HandleTimeout(now)
+//			continue
+//		}
+//		conn.HandleDatagram(now, b)
+//		for data, ok := conn.PollData(); ok; data, ok = conn.PollData() {
+//			// data is part of b
+//		}
+//	}
+//
+// # What it promises
+//
+//   - Nothing is delivered, sealed or exported before the handshake is complete and the certificate matches a fingerprint, in either role.
+//     There is one place that decides it (verify.go).
+//   - What comes without authentication ends no connection that is complete, and no handshake that makes progress. Records that cannot be
+//     are dropped and counted. A handshake message that cannot be accepted leaves no trace: the handshake waits for a better one, a
+//     server for its first ClientHello until the handshake's timeout, anybody later for [refusalGrace]. Alerts in the clear have no effect
+//     but to be named in the timeout's error: a peer that meant one also stops answering.
+//   - What is authenticated and wrong ends it at once: a Finished that does not verify, a message out of order in epoch 1, a fatal alert,
+//     another certificate than the announced one.
+//   - What a peer can make us hold is bounded, before and after it is known: see reassembly.go and hold.go.
+//   - The same inputs give the same outputs. All randomness comes from Config.Rand, except the salt of an RSA-PSS signature, which is only
+//     made for a peer that takes no other signature of our RSA certificate.
+//   - A record of application data costs no allocation in either direction.
+//
+// What it cannot promise: whoever can send from the peer's address can slip in a well-formed ClientHello, ServerHello or
+// HelloVerifyRequest before the peer's own, and make the handshake fail. So only datagrams from addresses that passed an
+// authenticated ICE check should be given to it.
+//
+// # Layout
+//
+// What another version of the protocol would share is apart from what is 1.2's own: record.go (framing), replay.go, reassembly.go
+// (handshake messages from fragments), flight.go (retransmission), hold.go (what came too early), transcript.go, signature.go,
+// keyexchange.go, verify.go, against cipher.go and prf.go, handshake12.go, client12.go and server12.go. conn_recv.go, conn_send.go and
+// conn_close.go are the ways of a datagram in, a datagram out, and the end.
 package dtls

@@ -269,3 +269,129 @@ func TestHelloVerifyRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestServerHelloRefused: a client takes no answer to what it did not ask, and goes on with the true ServerHello if that comes.
+func TestServerHelloRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*serverHello)
+		alert  Alert
+	}{
+		"version":                    {func(h *serverHello) { h.version = version10 }, AlertProtocolVersion},
+		"unknown suite":              {func(h *serverHello) { h.suite = 0x1301 }, AlertIllegalParameter},
+		"suite that was not offered": {func(h *serverHello) { h.suite = suiteECDHERSAAES128GCM }, AlertIllegalParameter},
+		"compression":                {func(h *serverHello) { h.compression = 1 }, AlertIllegalParameter},
+		"extension that was not offered": {func(h *serverHello) {
+			h.extensions.present = append(h.extensions.present, 51)
+		}, AlertUnsupportedExtension},
+		"version 1.3": {func(h *serverHello) {
+			h.extensions.present = append(h.extensions.present, extSupportedVersions)
+		}, AlertUnsupportedExtension},
+		"no extended master secret": {func(h *serverHello) { h.extensions.present = h.extensions.present[1:] }, AlertHandshakeFailure},
+		"renegotiation":             {func(h *serverHello) { h.extensions.renegotiated = []byte{1} }, AlertHandshakeFailure},
+		"compressed points only":    {func(h *serverHello) { h.extensions.pointFormats = []byte{1} }, AlertIllegalParameter},
+		"two SRTP profiles":         {func(h *serverHello) { h.extensions.srtpProfiles = []uint16{7, 8} }, AlertIllegalParameter},
+		"unknown SRTP profile":      {func(h *serverHello) { h.extensions.srtpProfiles = []uint16{5} }, AlertIllegalParameter},
+		"MKI":                       {func(h *serverHello) { h.extensions.srtpMKI = []byte{1} }, AlertIllegalParameter},
+		"extension twice": {func(h *serverHello) {
+			h.extensions.present = append(h.extensions.present, extExtendedMasterSecret)
+		}, AlertDecodeError},
+	} {
+		for _, forged := range []bool{true, false} {
+			suites := func(cfg *Config) { cfg.CipherSuites = []uint16{suiteECDHEECDSAAES128GCM} }
+			p := newPair(t, pairConfig{net: quick, client: suites})
+			p.filter = func(from int, b []byte) []byte {
+				r, _, _ := parseRecord(b)
+				if from == 0 || p.ends[0].hs.expect != typeServerHello || r.typ != contentHandshake {
+					return b
+				}
+				h, body, _, _ := parseMessageHeader(r.payload())
+				if h.typ != typeServerHello {
+					return b
+				}
+				hello, ok := parseServerHello(body)
+				if !ok {
+					t.Fatalf("%s: our ServerHello does not parse", name)
+				}
+				tc.change(&hello)
+				p.wire.Send(p.now, 1, handshakeRecord(typeServerHello, h.seq, hello.append(nil)))
+				if forged {
+					return b
+				}
+				return nil
+			}
+			p.start()
+			if forged {
+				p.wantConnected(name)
+				if n := p.ends[0].Stats().MessagesRefused; n != 1 {
+					t.Errorf("%s: %d messages refused", name, n)
+				}
+				continue
+			}
+			var why *HandshakeError
+			p.wantFailed(0, &why, name)
+			if d := p.now.Sub(epochStart); why.Alert != tc.alert || d != 20*time.Millisecond+refusalGrace {
+				t.Errorf("%s: after %v: %v", name, d, why)
+			}
+		}
+	}
+}
+
+// TestUnexpectedMessages: at each point exactly one message is due, and no other one takes its place or changes anything.
+func TestUnexpectedMessages(t *testing.T) {
+	all := []uint8{
+		typeHelloRequest, typeClientHello, typeServerHello, typeHelloVerifyRequest, 4, typeCertificate, typeServerKeyExchange,
+		typeCertificateRequest, typeServerHelloDone, typeCertificateVerify, typeClientKeyExchange, typeFinished, 22, 255,
+	}
+	p := newPair(t, pairConfig{net: quick, client: func(cfg *Config) { cfg.MTU = 150 }, server: func(cfg *Config) { cfg.MTU = 150 }})
+	p.start()
+	forged := 0
+	for !p.connected() {
+		for _, c := range p.ends {
+			expect, at := c.hs.expect, len(c.hs.transcript.messages)
+			for _, typ := range all {
+				if typ == expect {
+					continue
+				}
+				forged++
+				c.HandleDatagram(p.now, handshakeRecord(typ, c.in.next, []byte("nothing")))
+				c.check()
+			}
+			if c.hs.expect != expect || len(c.hs.transcript.messages) != at {
+				t.Fatalf("message %d became %d", expect, c.hs.expect)
+			}
+		}
+		if !p.step() {
+			t.Fatalf("stuck after %d forgeries: %v, %v", forged, p.ends[0].refused, p.ends[1].refused)
+		}
+	}
+}
+
+// TestHelloVerifyRequestDoubled: a server that asks twice for the same cookie gets one more ClientHello at most, and not at once.
+func TestHelloVerifyRequestDoubled(t *testing.T) {
+	p := newPair(t, pairConfig{net: quick})
+	c := p.ends[0]
+	c.Start(p.now)
+	p.drain()
+	w := cryptobyte.NewBuilder(nil)
+	w.AddUint16(version10)
+	addVector8(w, []byte("cookie"))
+	body := w.BytesOrPanic()
+	ask := func(seq uint16) {
+		c.HandleDatagram(p.now, handshakeRecord(typeHelloVerifyRequest, seq, body))
+		p.drain()
+	}
+	ask(7) // a message_seq that no server would use
+	if c.hs.cookies != 0 {
+		t.Error("followed a request with message_seq 7")
+	}
+	ask(0)
+	ask(0)
+	if p.sent[0] != 2 {
+		t.Errorf("%d ClientHellos at once", p.sent[0])
+	}
+	p.now = p.now.Add(30 * time.Millisecond)
+	ask(0)
+	if p.sent[0] != 3 || c.hs.cookies != 1 || c.Stats().Retransmissions != 1 {
+		t.Errorf("%d ClientHellos after the request came again later", p.sent[0])
+	}
+}
