@@ -2,6 +2,7 @@ package sim
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -63,8 +64,16 @@ func (w *World) show(watchers []func(Packet), from, to netip.AddrPort, b []byte,
 type Trace struct {
 	start time.Time
 
-	mu    sync.Mutex
-	lines strings.Builder
+	mu   sync.Mutex
+	list []line
+}
+
+type line struct {
+	at       time.Duration
+	from, to netip.AddrPort
+	size     int
+	sum      [8]byte // of the bytes
+	fate     Fate
 }
 
 // Trace starts a record of every datagram from now on.
@@ -78,13 +87,26 @@ func (t *Trace) add(p Packet) {
 	sum := sha256.Sum256(p.Data)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(&t.lines, "%14.9f %v > %v %d bytes %x %v\n", p.At.Sub(t.start).Seconds(), p.From, p.To, len(p.Data), sum[:4], p.Fate)
+	t.list = append(t.list, line{p.At.Sub(t.start), p.From, p.To, len(p.Data), [8]byte(sum[:]), p.Fate})
 }
 
 // Digest is a hash over all that was recorded: equal for equal traces.
 func (t *Trace) Digest() string {
-	sum := sha256.Sum256([]byte(t.String()))
-	return hex.EncodeToString(sum[:16])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := sha256.New()
+	var b []byte
+	for _, l := range t.list {
+		b = binary.BigEndian.AppendUint64(b[:0], uint64(l.at))
+		for _, a := range []netip.AddrPort{l.from, l.to} {
+			ip := a.Addr().As16()
+			b = binary.BigEndian.AppendUint16(append(b, ip[:]...), a.Port())
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(l.size))
+		b = append(append(b, l.sum[:]...), byte(l.fate))
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // String lists what was recorded, a line for each datagram at each end: seconds since the world's start, addresses, size, a hash of the
@@ -92,5 +114,9 @@ func (t *Trace) Digest() string {
 func (t *Trace) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.lines.String()
+	var s strings.Builder
+	for _, l := range t.list {
+		fmt.Fprintf(&s, "%14.9f %v > %v %d bytes %x %v\n", l.at.Seconds(), l.from, l.to, l.size, l.sum[:4], l.fate)
+	}
+	return s.String()
 }

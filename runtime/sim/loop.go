@@ -24,8 +24,9 @@ type place struct {
 	sockets     []*socket
 	dispatching int  // Dispatch calls that have not returned
 	ended       bool // a Turn returned Done
+	asked       bool // for the next Turn by something else than the last Turn's At
 	last        int64
-	spins       int // turns at the instant last
+	spins       int // turns at the instant last that only At asked for
 }
 
 // arrival is a datagram that waits for its loop's Receive.
@@ -40,9 +41,9 @@ type failure struct {
 	err error
 }
 
-// maxSpins is how many turns one loop may have at one instant before the simulation takes it for a loop that asks for a Turn at a time
-// that has passed, again and again.
-const maxSpins = 100_000
+// maxSpins is how many turns of one loop at one instant its At alone may ask for, before the simulation takes it for a loop that asks
+// for a time that has passed, again and again.
+const maxSpins = 1000
 
 // Spawn implements [runtime.Runtime].
 func (h *Host) Spawn(loop runtime.Loop) (runtime.Host, error) {
@@ -65,6 +66,7 @@ func (l *place) wakeAt(at int64) {
 	w := l.host.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	l.asked = true
 	l.turnBy(at)
 }
 
@@ -103,7 +105,7 @@ func (w *World) turn(l *place) {
 		l.loop.Released()
 		return
 	}
-	if l.last != w.now.Load() {
+	if l.last != w.now.Load() || l.asked || len(l.inbox) > 0 {
 		l.last, l.spins = w.now.Load(), 0
 	}
 	if l.spins++; l.spins > maxSpins {
@@ -111,7 +113,7 @@ func (w *World) turn(l *place) {
 		panic(fmt.Sprintf("sim: %d turns of a loop on %s at %v: does it ask for a time that has passed?", maxSpins, l.host.name, w.Now()))
 	}
 	inbox, failed := l.inbox, l.failed
-	l.inbox, l.spare, l.failed = l.spare[:0], nil, nil
+	l.inbox, l.spare, l.failed, l.asked = l.spare[:0], nil, nil, false
 	w.mu.Unlock()
 
 	now := w.Now()

@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -33,6 +32,9 @@ var (
 	Symmetric      = NATKind{Mapping: AddressPortDependent, Filtering: AddressPortDependent}
 )
 
+// The public ports that a NAT gives, from one that the seed chooses on.
+const firstPort, lastPort = 1024, 1<<16 - 1
+
 // NAT is a translator between a private network and the network around it. It translates the family of its public address; hosts behind
 // it have addresses of the other family on the network around it.
 type NAT struct {
@@ -42,7 +44,7 @@ type NAT struct {
 	public netip.Addr
 	outer  *realm
 	inner  realm
-	rng    *rand.Rand
+	port   uint16 // the last one given
 	hosts  int
 
 	byInner map[flow]*mapping
@@ -87,7 +89,7 @@ func (w *World) nat(name string, kind NATKind, public netip.Addr, outer *realm) 
 	seed := w.derive("nat", name)
 	n := &NAT{
 		w: w, number: w.nats, kind: kind, public: public, outer: outer.of(public),
-		rng:   rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:]))),
+		port:  firstPort + binary.BigEndian.Uint16(seed[:])%(lastPort-firstPort),
 		inner: realm{nodes: map[netip.Addr]node{}},
 	}
 	n.inner.gateway = n
@@ -151,17 +153,20 @@ func (n *NAT) outbound(src, dst netip.AddrPort) (public netip.AddrPort, ok bool)
 	return netip.AddrPortFrom(n.public, m.port), true
 }
 
+// allocate takes the next free port.
 func (n *NAT) allocate(f flow) (*mapping, bool) {
-	for range 1 << 16 {
-		port := uint16(1024 + n.rng.IntN(1<<16-1024))
-		if old := n.byPort[port]; old != nil {
+	for range lastPort - firstPort + 1 {
+		if n.port++; n.port < firstPort { // it has wrapped
+			n.port = firstPort
+		}
+		if old := n.byPort[n.port]; old != nil {
 			if n.alive(old.used) {
 				continue
 			}
 			n.drop(old)
 		}
-		m := &mapping{flow: f, port: port, admits: map[netip.AddrPort]time.Time{}}
-		n.byInner[f], n.byPort[port] = m, m
+		m := &mapping{flow: f, port: n.port, admits: map[netip.AddrPort]time.Time{}}
+		n.byInner[f], n.byPort[n.port] = m, m
 		return m, true
 	}
 	return nil, false
