@@ -366,10 +366,15 @@ func TestLifetime(t *testing.T) {
 	}
 }
 
+// The event tells of messages that have drained: what DCEP itself has sent does not count.
 func TestBufferedAmountLowKeepsItsPlace(t *testing.T) {
 	l, a, _ := loose(t)
 	h := l.open(a, reliable("c"))
 	l.settle()
+	a.m.HandleBufferedAmountLow(epoch, 0) // OPEN has drained
+	l.send(a, h, "x")
+	l.settle()
+	a.m.HandleBufferedAmountLow(epoch, 0)
 	a.m.HandleBufferedAmountLow(epoch, 0)
 	l.close(a, h)
 	a.m.HandleBufferedAmountLow(epoch, 0)

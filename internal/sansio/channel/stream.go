@@ -84,7 +84,8 @@ func (m *Machine) HandleOutgoingReset(_ time.Time, id uint16) {
 
 // HandleBufferedAmountLow: SCTP's queue for the stream fell to its threshold.
 func (m *Machine) HandleBufferedAmountLow(_ time.Time, id uint16) {
-	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state == Open {
+	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state == Open && s.ch.sent {
+		s.ch.sent = false
 		m.emit(Event{Kind: EventBufferedAmountLow, Channel: s.ch.handle})
 	}
 }

@@ -52,11 +52,11 @@ func (c *Core) queued(h Handle) int {
 	if c.sctp == nil {
 		return 0
 	}
-	info, ok := c.channels.Info(h)
-	if !ok || !info.HasID {
+	id, ok := c.channels.Stream(h)
+	if !ok {
 		return 0
 	}
-	return c.sctp.BufferedAmount(sctp.StreamID(info.ID))
+	return c.sctp.BufferedAmount(sctp.StreamID(id))
 }
 
 // SetBufferedAmountLowThreshold sets when EventBufferedAmountLow comes.
@@ -65,8 +65,8 @@ func (c *Core) SetBufferedAmountLowThreshold(h Handle, n int) {
 		c.thresholds = make(map[Handle]int)
 	}
 	c.thresholds[h] = n
-	if info, ok := c.channels.Info(h); ok && info.HasID {
-		c.applyThreshold(h, info.ID)
+	if id, ok := c.channels.Stream(h); ok {
+		c.applyThreshold(h, id)
 	}
 }
 
