@@ -141,7 +141,7 @@ func TestSlowHandlerSlowsTheBrowser(t *testing.T) {
 		for (let last = -1, same = 0;;) {
 			const now = channels.first.bufferedAmount;
 			same = now === last ? same + 1 : 0;
-			if (same === 5 || now === 0) return now;
+			if (same === 10 || now === 0) return now;
 			last = now;
 			await new Promise(resolve => setTimeout(resolve, 100));
 		}
