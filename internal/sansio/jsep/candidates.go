@@ -71,7 +71,7 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 	live := s.live(d)
 	i := live
 	switch {
-	case c.SDPMid != nil:
+	case c.SDPMid != nil && (*c.SDPMid != "" || c.SDPMLineIndex == nil): // an empty mid beside an index is how pion/webrtc says none
 		if i = d.byMid(*c.SDPMid); i < 0 {
 			return Candidate{}, errorf(Operation, "no section has the mid %q", *c.SDPMid)
 		}

@@ -27,6 +27,8 @@ func TestAddRemoteCandidate(t *testing.T) {
 		{"unknown index", media, RemoteCandidate{Candidate: hostCandidate, SDPMLineIndex: ptr(uint16(3))}, Operation, Candidate{}},
 		{"the mid wins over the index", media, RemoteCandidate{Candidate: hostCandidate, SDPMid: ptr("2"), SDPMLineIndex: ptr(uint16(9))}, 0, Candidate{Line: hostCandidate, Ufrag: "tYq1"}},
 		{"by index", media, RemoteCandidate{Candidate: hostCandidate, SDPMLineIndex: ptr(uint16(2))}, 0, Candidate{Line: hostCandidate, Ufrag: "tYq1"}},
+		{"by index beside an empty mid", media, RemoteCandidate{Candidate: hostCandidate, SDPMid: ptr(""), SDPMLineIndex: ptr(uint16(2))}, 0, Candidate{Line: hostCandidate, Ufrag: "tYq1"}},
+		{"empty mid", media, RemoteCandidate{Candidate: hostCandidate, SDPMid: ptr("")}, Operation, Candidate{}},
 		{"with a=", media, RemoteCandidate{Candidate: "a=" + hostCandidate, SDPMid: ptr("2")}, 0, Candidate{Line: hostCandidate, Ufrag: "tYq1"}},
 		{"of the bundle's first section, which we reject", media, RemoteCandidate{Candidate: hostCandidate, SDPMid: ptr("0")}, 0, Candidate{Line: hostCandidate, Ufrag: "tYq1"}},
 		{"of a rejected section with its own transport", other, RemoteCandidate{Candidate: hostCandidate, SDPMid: ptr("0")}, 0, Candidate{Ignored: true}},

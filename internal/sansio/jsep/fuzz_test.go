@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +56,84 @@ func FuzzSetRemote(f *testing.F) {
 		}
 		a.check()
 	})
+}
+
+// Offers of browsers with lines lost, doubled, swapped, exchanged between offers, and bytes flipped: as a first offer, as a re-offer and
+// as an answer.
+func TestMutatedOffers(t *testing.T) {
+	files, _ := filepath.Glob("testdata/offers/*.sdp")
+	var texts []string
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(b))
+	}
+	seeds := uint64(3000)
+	if testing.Short() {
+		seeds = 500
+	}
+	var seed uint64
+	defer func() {
+		if t.Failed() {
+			t.Logf("seed %d", seed)
+		}
+	}()
+	applied := 0
+	for seed = range seeds {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		text := texts[rng.IntN(len(texts))]
+		s := newTestSession(t, "bobby")
+		for range 3 { // each change is on top of those before, so that most offers are about something known
+			text = mutate(rng, text, texts[rng.IntN(len(texts))])
+			before := snapshot(s)
+			_, err := s.SetRemote(Description{Offer, text})
+			var e *Error
+			if err != nil && (!errors.As(err, &e) || snapshot(s) != before) {
+				t.Fatalf("%v changed the session, by\n%s", err, text)
+			}
+			s.check()
+			if err == nil {
+				applied++
+				setLocal(t, s, Description{})
+			}
+		}
+		setLocal(t, s, Description{Type: Offer})
+		s.SetRemote(Description{Answer, text})
+		s.check()
+	}
+	if applied < int(seeds) {
+		t.Errorf("only %d offers were applied", applied)
+	}
+}
+
+// mutate changes text in one way, with a line of other perhaps.
+func mutate(rng *rand.Rand, text, other string) string {
+	lines := strings.SplitAfter(text, "\n")
+	others := strings.SplitAfter(other, "\n")
+	i, j := rng.IntN(len(lines)), rng.IntN(len(lines))
+	switch rng.IntN(7) { // 6: nothing
+	case 0:
+		lines = slices.Delete(lines, i, i+1)
+	case 1:
+		lines = slices.Insert(lines, i, lines[j])
+	case 2:
+		lines[i], lines[j] = lines[j], lines[i]
+	case 3:
+		lines = slices.Insert(lines, i, others[rng.IntN(len(others))])
+	case 4:
+		b := []byte(text)
+		if len(b) > 0 {
+			b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+		}
+		return string(b)
+	case 5:
+		if at := strings.LastIndex(other, "m="); at >= 0 {
+			return text + other[at:]
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // Operations on two sessions, as the bytes say, with what they send to each other arriving whenever. Each is checked after each step, an
