@@ -95,7 +95,8 @@ func (a *Agent) SetRemote(now time.Time, c Credentials, lite bool) {
 	a.advance(now)
 }
 
-// AddLocalCandidate adds an address that the agent may send from. It reports whether the candidate is new and usable.
+// AddLocalCandidate adds an address that the agent may send from. Packets are told with its base as their local address, an IPv6 zone
+// included. It reports whether the candidate is new and usable.
 func (a *Agent) AddLocalCandidate(now time.Time, c Candidate) bool {
 	c.Addr, c.Base = unmap(c.Addr), unmap(c.Base)
 	if !c.Base.IsValid() {

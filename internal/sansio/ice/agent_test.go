@@ -90,7 +90,7 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		p.a.HandlePacket(p.now, p.base, p.addr, check)
 		p.a.PollWrite(p.now, buf)
-	}); n > 6 {
+	}); n > 12 { // two; but the race detector makes pools forgetful
 		t.Errorf("%v allocations per check", n)
 	}
 }

@@ -71,7 +71,7 @@ func FuzzOperations(f *testing.F) {
 
 // TestOperations is the same with random scripts.
 func TestOperations(t *testing.T) {
-	seeds := 1500
+	seeds := 800
 	if testing.Short() {
 		seeds = 300
 	}
@@ -89,6 +89,7 @@ func TestOperations(t *testing.T) {
 }
 
 func operate(t *testing.T, seed uint64, script []byte) {
+	script = script[:min(len(script), 150)]
 	w := newWorld(t, seed, Config{MaxPairs: 6, MaxRemoteCandidates: 5}, Config{})
 	defer func() {
 		if r := recover(); r != nil {

@@ -24,55 +24,57 @@ func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []by
 		return
 	}
 	if m.Type.Class == stun.ClassRequest {
-		a.handleRequest(now, local, remote, m)
+		ok = a.handleRequest(now, local, remote, m)
 	} else {
-		a.handleResponse(now, local, remote, m)
+		ok = a.handleResponse(now, local, remote, m)
 	}
-	a.advance(now)
+	if ok {
+		a.advance(now)
+	}
 }
 
-// handleRequest answers a check, learns from it, and returns it. Nothing has an effect before MESSAGE-INTEGRITY is verified, and what
+// handleRequest answers a check, learns from it, and makes one in return. It reports whether anything changed: nothing has an effect before MESSAGE-INTEGRITY is verified, and what
 // fails that is not answered: an error response would be sent to whoever's address the packet bears.
-func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) {
+func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) bool {
 	g, peer := a.addressee(m)
 	if g == nil {
 		a.dropped.Username++
-		return
+		return false
 	}
 	if g.localKey.Check(m) != nil {
 		a.dropped.Integrity++
-		return
+		return false
 	}
 	if g.failed {
 		a.dropped.Ended++
-		return
+		return false
 	}
 	l := g.atBase(local)
 	if l == nil {
 		a.dropped.UnknownLocal++
-		return
+		return false
 	}
 	answer := packet{kind: success, gen: g, id: m.TransactionID, local: local, remote: remote}
 	if answer.unknown, answer.unknowns = unknownAttributes(m); answer.unknowns > 0 {
 		answer.kind, answer.code = failure, stun.CodeUnknownAttribute
 		a.write(answer)
-		return
+		return true
 	}
 	// The role on the old generation is history: only one side may have taken on another with the restart.
 	if g == a.cur && a.losesTo(m) {
 		a.conflicts++
 		answer.kind, answer.code = failure, stun.CodeRoleConflict
 		a.write(answer)
-		return
+		return true
 	}
 	p := g.find(local, remote)
 	switch {
 	case p == nil && g != a.cur:
 		a.dropped.OldGeneration++
-		return
+		return false
 	case p == nil:
 		if p = a.learn(g, l, remote, peer, m); p == nil {
-			return
+			return true // the role may have changed
 		}
 	}
 	p.hear(now)
@@ -80,7 +82,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 	p.responsesSent++
 	a.write(answer)
 	if g != a.cur {
-		return
+		return true
 	}
 	if !a.controlling && m.Contains(stun.AttrUseCandidate) {
 		// "If the state of this pair is Succeeded, ... the agent sets the nominated flag"; else "if the state is In-Progress ... the agent
@@ -92,6 +94,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 	if p.state != PairSucceeded {
 		p.enqueue()
 	}
+	return true
 }
 
 // addressee returns the generation that a request's USERNAME names, and the peer's part of it.
@@ -178,17 +181,17 @@ func (a *Agent) learn(g *generation, l *Candidate, remote netip.AddrPort, peer [
 	return p
 }
 
-// handleResponse matches a response with its request.
-func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *stun.Message) {
+// handleResponse matches a response with its request. It reports whether anything changed.
+func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *stun.Message) bool {
 	p, i := a.transaction(m.TransactionID)
 	if p == nil {
 		a.dropped.UnknownResponse++
-		return
+		return false
 	}
 	g := p.gen
 	if g.remoteKey.Check(m) != nil {
 		a.dropped.Integrity++
-		return
+		return false
 	}
 	if p.base != local || p.addr != remote {
 		a.dropped.Asymmetric++
@@ -198,29 +201,29 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 		if p.state == PairInProgress {
 			p.become(PairFailed)
 		}
-		return
+		return true
 	}
 	if _, n := unknownAttributes(m); n > 0 {
 		a.dropped.Malformed++
-		return
+		return false
 	}
 	t := p.transactions[i]
 	if m.Type.Class == stun.ClassErrorResponse {
 		var code stun.ErrorCodeAttribute
 		if code.GetFrom(m) != nil {
 			a.dropped.Malformed++
-			return
+			return false
 		}
 		p.end(i)
 		p.responsesReceived++
 		p.hear(now)
 		a.handleError(p, t, code.Code)
-		return
+		return true
 	}
 	mapped, ok := a.codec.mapped(m)
 	if !ok {
 		a.dropped.Malformed++
-		return
+		return false
 	}
 	p.end(i)
 	p.responsesReceived++
@@ -239,6 +242,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	if t.useCandidate && t.controlling && a.wantsNomination(now, p) {
 		p.nominatedAt = now
 	}
+	return true
 }
 
 // transaction finds the request with that identifier.

@@ -43,7 +43,7 @@ func TestRouteAfterOneRoundTrip(t *testing.T) {
 
 // Whatever the network does short of a partition, both sides connect and come to select the same pair.
 func TestBothSelectTheSamePair(t *testing.T) {
-	seeds := 1500
+	seeds := 1000
 	if testing.Short() {
 		seeds = 300
 	}

@@ -70,7 +70,7 @@ type Dropped struct {
 type Stats struct {
 	State             State
 	Controlling       bool
-	Pairs             []PairStats // of the current generation, best first
+	Pairs             []PairStats // of the current generation, best first; then the route, if it is of the generation before
 	Local, Remote     []Candidate
 	RoleConflicts     uint64
 	SelectedPairMoves uint64 // selectedCandidatePairChanges
@@ -92,7 +92,11 @@ func (a *Agent) Stats() Stats {
 	for _, c := range a.cur.remotes {
 		s.Remote = append(s.Remote, *c)
 	}
-	for _, p := range a.cur.pairs {
+	pairs := a.cur.pairs
+	if a.route != nil && a.route.gen != a.cur {
+		pairs = append(slices.Clip(pairs), a.route)
+	}
+	for _, p := range pairs {
 		if p.local.Type == PeerReflexive && !slices.Contains(s.Local, *p.local) {
 			s.Local = append(s.Local, *p.local)
 		}
@@ -102,7 +106,7 @@ func (a *Agent) Stats() Stats {
 			State:                p.state,
 			Priority:             p.priority,
 			Nominated:            !p.nominatedAt.IsZero(),
-			Selected:             p == a.cur.selected,
+			Selected:             p == p.gen.selected,
 			Route:                p == a.route,
 			RequestsSent:         p.requestsSent,
 			RequestsReceived:     p.requestsReceived,
