@@ -160,6 +160,7 @@ func (c *Core) Close(now time.Time) {
 	if c.closed {
 		return
 	}
+	c.transport.last, _ = c.route()
 	c.closed = true
 	if c.sctp != nil {
 		c.sctp.Abort(now, "")
@@ -167,9 +168,6 @@ func (c *Core) Close(now time.Time) {
 	c.channels.HandleClosed(now, nil)
 	c.pumpChannels(now)
 	if c.ice != nil {
-		if r, ok := c.route(); ok {
-			c.transport.last = r
-		}
 		c.ice.Close(now)
 		c.setICEState(ice.StateClosed)
 	}

@@ -1,0 +1,9 @@
+package rtc
+
+import "github.com/sansrtc/rtc/internal/sansio/peer"
+
+// ReportOf gives tests the figures of the machines, more than GetStats has.
+func ReportOf(pc *PeerConnection) (r peer.Report) {
+	pc.loop.view(func(c *peer.Core) { r = c.Report() })
+	return r
+}
