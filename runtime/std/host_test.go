@@ -369,3 +369,14 @@ func TestReceiveIsNotStarvedByWakes(t *testing.T) {
 	receive(t, "datagram", got)
 	l.end(t)
 }
+
+// Two goroutines that read the clock may come to the loop in the other order. For the loop time never goes back.
+func TestTheLoopsTimeNeverGoesBack(t *testing.T) {
+	h := &host{}
+	now := time.Now()
+	for _, step := range []struct{ told, want time.Duration }{{0, 0}, {2, 2}, {1, 2}, {3, 3}} {
+		if got := h.tick(now.Add(step.told)); !got.Equal(now.Add(step.want)) {
+			t.Fatalf("told %v, the loop hears %v", step.told, got.Sub(now))
+		}
+	}
+}

@@ -96,6 +96,26 @@ func TestOffloadChangesNothing(t *testing.T) {
 	}
 }
 
+// A datagram is sent "from" its Local address, not from the one that the system would choose.
+func TestSendFromAnotherAddress(t *testing.T) {
+	l, got := catcher(t, New(Config{}))
+	s, o := l.listen(t, "[::]:0"), l.listen(t, "[::]:0")
+	for _, from := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.1"} {
+		d := runtime.Datagrams{
+			Local:  netip.AddrPortFrom(netip.MustParseAddr(from), o.LocalAddr().Port()),
+			Remote: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), s.LocalAddr().Port()),
+			Data:   []byte("abc"), SegmentSize: 2,
+		}
+		if err := o.Send(&d); err != nil {
+			t.Fatal(err)
+		}
+		if a := receive(t, from, got); a.remote != d.Local || a.local != d.Remote {
+			t.Fatalf("sent from %v to %v, received from %v at %v", d.Local, d.Remote, a.remote, a.local)
+		}
+	}
+	l.end(t)
+}
+
 // faulty makes a runtime whose sends meet errors, and reports what was offered to the system.
 func faulty(t *testing.T, fault func(bytes, segment int) syscall.Errno) (l *toy, s runtime.UDPSocket, got chan []string, rt *Runtime) {
 	rt = New(Config{})

@@ -167,14 +167,10 @@ func (c *conn) sendWhenWritable(o *sending) error {
 	c.full.Lock()
 	defer c.full.Unlock()
 	_ = c.file.SetWriteDeadline(time.Now().Add(sendPatience))
-	err := c.raw.Write(o.wait)
-	_ = c.file.SetWriteDeadline(time.Time{})
-	switch {
-	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
-		return nil // errno tells
-	default:
+	if err := c.raw.Write(o.wait); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return runtime.ErrClosed
 	}
+	return nil // errno tells
 }
 
 // options writes the control messages: the source address, if the socket has no own one, and the segment size.

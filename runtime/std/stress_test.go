@@ -55,6 +55,11 @@ func (h *host) quiet() bool {
 	conns := 0
 	for _, s := range h.sockets {
 		conns += len(s.conns)
+		for _, c := range s.conns {
+			if c != h.primary && !c.armed.IsZero() {
+				return false // its reader has a deadline and no reason for one
+			}
+		}
 	}
 	return int(h.refs.Load()) == max(1, conns) && h.parked && h.lease.Load()%2 == 0 && h.parkedOn == h.primary
 }
