@@ -3,9 +3,11 @@ package dtls
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"encoding/hex"
 	"errors"
 	"io"
+	"math/big"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -120,6 +122,15 @@ func TestFragmentsMustAgree(t *testing.T) {
 	}
 	if m, ok := r.peek(); !ok || string(m.body()) != "abcdef" {
 		t.Fatalf("%q", m.raw)
+	}
+	h := messageHeader{typeFinished, 6, 1, 0, 6}
+	if r.add(epochPlain, h, []byte("forged")) != fragmentTaken || r.add(epochProtected, h, []byte("sealed")) != fragmentConflicting ||
+		r.add(epochPlain, h, []byte("forged")) != fragmentConflicting {
+		t.Fatal("epochs are told apart")
+	}
+	r.accept()
+	if m, ok := r.peek(); !ok || string(m.body()) != "sealed" || m.epoch != epochProtected {
+		t.Fatalf("%q of epoch %d: what is authenticated counts", m.raw, m.epoch)
 	}
 }
 
@@ -437,6 +448,11 @@ func TestRSAPair(t *testing.T) {
 	p.wantConnected("RSA")
 	if got := p.ends[0].PeerCertificates(); len(got) != 2 || !bytes.Equal(got[1], clientCert.Chain[0]) {
 		t.Errorf("%d certificates", len(got))
+	}
+	for _, bits := range []uint{1024, minRSABits - 1, maxRSABits + 1} {
+		if kindOf(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}) != 0 {
+			t.Errorf("an RSA key of %d bits is taken", bits)
+		}
 	}
 	msg := []byte("message")
 	for _, c := range []Certificate{cert, clientCert, p384Certificate(t), ed25519Certificate(t)} {

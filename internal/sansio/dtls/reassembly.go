@@ -41,7 +41,7 @@ const (
 	fragmentOld                  // of a message that was given out already
 	fragmentMalformed
 	fragmentOverflow    // over one of the limits
-	fragmentConflicting // contradicts what came before, which was forgotten
+	fragmentConflicting // contradicts what came before, which was forgotten if it had no better authentication
 )
 
 // add takes a fragment: h as on the wire and its bytes.
@@ -61,6 +61,9 @@ func (r *reassembly) add(epoch uint16, h messageHeader, b []byte) fragmentResult
 		return fragmentOverflow
 	}
 	s := &r.slots[ahead]
+	if s.raw != nil && s.epoch > epoch {
+		return fragmentConflicting // what is authenticated does not yield to what is not
+	}
 	result := fragmentTaken
 	if s.raw != nil && (s.raw[0] != h.typ || len(s.raw) != messageHeaderLen+h.length || s.epoch != epoch || !s.agrees(h.fragmentOffset, b)) {
 		// One of the two is not the peer's. Whoever was first, the peer will send all fragments again, and they agree with each other.
