@@ -1,0 +1,481 @@
+package rtc_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/sim"
+	"github.com/sansrtc/rtc/runtime/std"
+)
+
+// eventKinds are the recorder's names of the handler's methods.
+var eventKinds = map[string]string{
+	"OnNegotiationNeeded": "negotiationneeded", "OnICECandidate": "candidate", "OnICECandidateError": "candidateerror",
+	"OnSignalingStateChange": "signaling", "OnICEGatheringStateChange": "gathering", "OnICEConnectionStateChange": "ice",
+	"OnConnectionStateChange": "connection", "OnDataChannel": "channel", "OnDataChannelOpen": "open", "OnDataChannelMessage": "message",
+	"OnDataChannelBufferedAmountLow": "low", "OnDataChannelClosing": "closing", "OnDataChannelError": "error", "OnDataChannelClose": "close",
+}
+
+// pcCalls has a call of each method of PeerConnection, as a handler may make it.
+var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
+	"AddICECandidate": func(pc, _ *rtc.PeerConnection) {
+		mid := "0"
+		pc.AddICECandidate(rtc.ICECandidateInit{Candidate: "candidate:1 1 udp 2130706431 10.64.0.9 9 typ host", SDPMid: &mid})
+	},
+	"Builder":                 func(pc, _ *rtc.PeerConnection) { pc.Builder() },
+	"CanTrickleICECandidates": func(pc, _ *rtc.PeerConnection) { pc.CanTrickleICECandidates() },
+	"Close":                   func(pc, _ *rtc.PeerConnection) { pc.Close() },
+	"ConnectionState":         func(pc, _ *rtc.PeerConnection) { pc.ConnectionState() },
+	"ConnectionStates": func(pc, _ *rtc.PeerConnection) {
+		for range pc.ConnectionStates(context.Background()) {
+			break
+		}
+	},
+	"CreateAnswer": func(pc, _ *rtc.PeerConnection) { pc.CreateAnswer(nil) },
+	"CreateDataChannel": func(pc, _ *rtc.PeerConnection) {
+		if len(pc.GetStats()) < 40 { // its own open would make the next one, for ever
+			pc.CreateDataChannel("another", nil)
+		}
+	},
+	"CreateOffer":              func(pc, _ *rtc.PeerConnection) { pc.CreateOffer(&rtc.OfferOptions{ICERestart: true}) },
+	"CurrentLocalDescription":  func(pc, _ *rtc.PeerConnection) { pc.CurrentLocalDescription() },
+	"CurrentRemoteDescription": func(pc, _ *rtc.PeerConnection) { pc.CurrentRemoteDescription() },
+	"DataChannels": func(pc, _ *rtc.PeerConnection) {
+		for range pc.DataChannels(canceled()) {
+		}
+	},
+	"Done": func(pc, _ *rtc.PeerConnection) { pc.Done() },
+	"Events": func(pc, _ *rtc.PeerConnection) {
+		for range pc.Events(canceled()) {
+		}
+	},
+	"GatheringComplete": func(pc, _ *rtc.PeerConnection) { pc.GatheringComplete() },
+	"GetConfiguration":  func(pc, _ *rtc.PeerConnection) { pc.GetConfiguration() },
+	"GetStats":          func(pc, _ *rtc.PeerConnection) { pc.GetStats() },
+	"ICECandidates": func(pc, _ *rtc.PeerConnection) {
+		for range pc.ICECandidates(canceled()) {
+		}
+	},
+	"ICEConnectionState":       func(pc, _ *rtc.PeerConnection) { pc.ICEConnectionState() },
+	"ICEGatheringState":        func(pc, _ *rtc.PeerConnection) { pc.ICEGatheringState() },
+	"LocalDescription":         func(pc, _ *rtc.PeerConnection) { pc.LocalDescription() },
+	"PendingLocalDescription":  func(pc, _ *rtc.PeerConnection) { pc.PendingLocalDescription() },
+	"PendingRemoteDescription": func(pc, _ *rtc.PeerConnection) { pc.PendingRemoteDescription() },
+	"RemoteDescription":        func(pc, _ *rtc.PeerConnection) { pc.RemoteDescription() },
+	"RestartICE":               func(pc, _ *rtc.PeerConnection) { pc.RestartICE() },
+	"SetConfiguration":         func(pc, _ *rtc.PeerConnection) { pc.SetConfiguration(pc.GetConfiguration()) },
+	"SetLocalDescription": func(pc, _ *rtc.PeerConnection) {
+		pc.SetLocalDescription(rtc.SessionDescription{})
+	},
+	"SetRemoteDescription": func(pc, peer *rtc.PeerConnection) {
+		if d := peer.LocalDescription(); d != nil {
+			pc.SetRemoteDescription(*d)
+		}
+	},
+	"SignalingState": func(pc, _ *rtc.PeerConnection) { pc.SignalingState() },
+}
+
+// dcCalls has a call of each method of DataChannel, as a handler may make it.
+var dcCalls = map[string]func(dc *rtc.DataChannel){
+	"BufferedAmount":             func(dc *rtc.DataChannel) { dc.BufferedAmount() },
+	"BufferedAmountLowThreshold": func(dc *rtc.DataChannel) { dc.BufferedAmountLowThreshold() },
+	"Close":                      func(dc *rtc.DataChannel) { dc.Close() },
+	"Detach": func(dc *rtc.DataChannel) {
+		s := dc.Detach()
+		s.Write([]byte("stream"))
+		s.Close()
+	},
+	"ID":                func(dc *rtc.DataChannel) { dc.ID() },
+	"Label":             func(dc *rtc.DataChannel) { dc.Label() },
+	"MaxPacketLifeTime": func(dc *rtc.DataChannel) { dc.MaxPacketLifeTime() },
+	"MaxRetransmits":    func(dc *rtc.DataChannel) { dc.MaxRetransmits() },
+	"Messages": func(dc *rtc.DataChannel) {
+		for range dc.Messages(canceled()) {
+		}
+	},
+	"Negotiated":                    func(dc *rtc.DataChannel) { dc.Negotiated() },
+	"Ordered":                       func(dc *rtc.DataChannel) { dc.Ordered() },
+	"Protocol":                      func(dc *rtc.DataChannel) { dc.Protocol() },
+	"ReadyState":                    func(dc *rtc.DataChannel) { dc.ReadyState() },
+	"Send":                          func(dc *rtc.DataChannel) { dc.Send([]byte("bytes")) },
+	"SendContext":                   func(dc *rtc.DataChannel) { dc.SendContext(context.Background(), []byte("bytes")) },
+	"SendText":                      func(dc *rtc.DataChannel) { dc.SendText("text") },
+	"SendTextContext":               func(dc *rtc.DataChannel) { dc.SendTextContext(context.Background(), "text") },
+	"SetBufferedAmountLowThreshold": func(dc *rtc.DataChannel) { dc.SetBufferedAmountLowThreshold(10) },
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// wantAll fails unless calls has every method of typ.
+func wantAll[F any](t *testing.T, typ reflect.Type, calls map[string]F) {
+	t.Helper()
+	for i := range typ.NumMethod() {
+		if _, ok := calls[typ.Method(i).Name]; !ok {
+			t.Errorf("%v.%s is not tried", typ, typ.Method(i).Name)
+		}
+	}
+	if len(calls) != typ.NumMethod() {
+		t.Errorf("%v has %d methods, %d are tried", typ, typ.NumMethod(), len(calls))
+	}
+}
+
+// Promise 4, never blocked: every method may be called inside every handler, each time that it runs, and the handler returns without any
+// time passing; the connection then still ends as it should.
+func TestEveryMethodInEveryHandler(t *testing.T) {
+	wantAll(t, reflect.TypeFor[rtc.EventHandler](), eventKinds)
+	wantAll(t, reflect.TypeFor[*rtc.PeerConnection](), pcCalls)
+	wantAll(t, reflect.TypeFor[*rtc.DataChannel](), dcCalls)
+	calls := map[string]func(p *pair, side int, dc *rtc.DataChannel){}
+	for name, f := range pcCalls {
+		calls["PeerConnection."+name] = func(p *pair, side int, _ *rtc.DataChannel) { f(p.pc[side], p.pc[1-side]) }
+	}
+	for name, f := range dcCalls {
+		calls["DataChannel."+name] = func(p *pair, side int, dc *rtc.DataChannel) {
+			if dc == nil {
+				if dc = p.rec[side].channel(0); dc == nil {
+					return
+				}
+			}
+			f(dc)
+		}
+	}
+	// A key pair for each of a thousand connections would be all that this test does.
+	certificate, err := rtc.GenerateCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, kind := range eventKinds {
+		t.Run(method, func(t *testing.T) {
+			for name, f := range calls {
+				t.Run(name, func(t *testing.T) { testMethodInHandler(t, certificate, kind, f) })
+			}
+		})
+	}
+}
+
+// testMethodInHandler makes a life that has all events, and calls f inside each one of kind.
+func testMethodInHandler(t *testing.T, certificate *rtc.Certificate, kind string, f func(p *pair, side int, dc *rtc.DataChannel)) {
+	guard := time.AfterFunc(time.Minute, func() {
+		debug.SetTraceback("all")
+		panic("deadlock in " + t.Name())
+	})
+	defer guard.Stop()
+	cfg := sim.Config{Start: certificate.Expires().AddDate(0, 0, -10), Link: sim.Link{Delay: time.Millisecond}, Handoff: -1}
+	p := newPair(t, cfg, func(i int, b rtc.Builder) rtc.Builder {
+		return b.Certificates(*certificate).ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
+	})
+	fired, inside := 0, 0
+	for i, r := range p.rec {
+		r.on = func(k string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
+			if k != kind || fired == 100 {
+				return
+			}
+			fired++
+			inside++
+			before := p.world.Now()
+			f(p, i, dc)
+			if took := p.world.Now().Sub(before); took > 0 {
+				t.Errorf("the call waited for %v", took)
+			}
+			inside--
+		}
+	}
+	a, b := p.pc[0], p.pc[1]
+	dc, _ := a.CreateDataChannel("data", nil)
+	p.world.Run(time.Millisecond)
+	// Calls may have upset the negotiation, or have closed a connection: then it goes as far as it can.
+	a.SetLocalDescription(rtc.SessionDescription{})
+	exchange := func(from, to *rtc.PeerConnection) {
+		if d := from.LocalDescription(); d != nil {
+			to.SetRemoteDescription(*d)
+		}
+		p.world.Run(100 * time.Millisecond)
+	}
+	exchange(a, b)
+	b.SetLocalDescription(rtc.SessionDescription{})
+	exchange(b, a)
+	dc.SendText("hello")
+	p.world.Run(100 * time.Millisecond)
+	if far := p.rec[1].channel(0); far != nil {
+		far.SendText("hi")
+		far.Close()
+	}
+	p.world.Run(time.Second)
+	dc, _ = b.CreateDataChannel("more", nil)
+	p.world.Run(time.Second)
+	p.world.Partition(p.hosts[0], p.hosts[1], true)
+	if dc != nil {
+		dc.SendText("lost")
+	}
+	p.world.Run(time.Minute) // data is given up: an error
+	a.Close()
+	b.Close()
+	p.world.Run(time.Second)
+	switch {
+	case fired == 0:
+		t.Errorf("there was no %s", kind)
+	case inside > 0:
+		t.Error("the call did not return")
+	}
+	for i, r := range p.rec {
+		if heard := r.heard(); heard[len(heard)-1] != "connection closed" {
+			t.Errorf("%s ends by %q", r.name, heard[len(heard)-1])
+		}
+		select {
+		case <-p.pc[i].Done():
+		default:
+			t.Errorf("%s is not done", r.name)
+		}
+	}
+}
+
+// Promise 4, never blocked: while a handler blocks for three seconds, its connection goes on: data is acknowledged as fast as ever, nothing
+// is sent again, consent is asked for and given; and another connection of the same host hears of everything in time. The blocked one's
+// events wait, and come in order, one at a time, when the handler has returned.
+func TestHandlerThatBlocks(t *testing.T) {
+	const delay = 20 * time.Millisecond
+	link := sim.Link{Delay: delay}
+	p, a, b := connected(t, sim.Config{Link: link}, nil, func(i int, b rtc.Builder) rtc.Builder {
+		return b.ICE(rtc.ICEOptions{ConsentInterval: 500 * time.Millisecond})
+	})
+	// Another connection, between b's host and a third.
+	other := [2]*recorder{{name: "b's other"}, {name: "c"}}
+	var otherPC [2]*rtc.PeerConnection
+	for i, h := range []*sim.Host{p.hosts[1], p.world.Host("c")} {
+		pc, err := rtc.NewBuilder().Runtime(h).Handler(other[i]).Build(t.Context())
+		p.must(err)
+		t.Cleanup(func() { pc.Close() }) // before the pair's own
+		otherPC[i] = pc
+	}
+	_, err := otherPC[1].CreateDataChannel("other", nil)
+	p.must(err)
+	negotiate(t, otherPC[1], otherPC[0], nil)
+	p.until("the other's channel", func() bool { return other[0].channel(0) != nil && other[1].channel(0) != nil })
+	p.world.Run(time.Second)
+
+	var began, ended time.Time
+	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, msg rtc.DataChannelMessage) {
+		if kind == "message" && string(msg.Data) == "block" {
+			began = p.world.Now()
+			p.world.Sleep(3 * time.Second)
+			ended = p.world.Now()
+		}
+	}
+	var late []time.Duration
+	var sentAt time.Time
+	other[0].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, _ rtc.DataChannelMessage) {
+		if kind == "message" {
+			late = append(late, p.world.Now().Sub(sentAt))
+		}
+	}
+	before := [2]uint64{consentRequests(p.pc[0]), consentRequests(p.pc[1])}
+	p.must(a.SendText("block"))
+	p.until("the handler blocks", func() bool { return !began.IsZero() })
+	from := len(p.rec[1].heard())
+	want := []string{}
+	for i := range 25 {
+		for j := range 4 {
+			text := fmt.Sprint(i, "/", j)
+			p.must(a.SendText(text))
+			want = append(want, "message data "+text)
+		}
+		sentAt = p.world.Now()
+		p.must(other[1].channel(0).SendText("in time"))
+		p.must(b.SendText("back")) // a channel of the blocked connection, used from outside
+		p.world.Run(100 * time.Millisecond)
+		if n := a.BufferedAmount(); n > 0 {
+			t.Fatalf("%d bytes wait at the peer of the handler that blocks", n)
+		}
+		r := rtc.ReportOf(p.pc[0]).SCTP
+		if r.InFlight > 0 || r.Retransmissions > 0 || r.Timeouts > 0 || r.RTT > 2*delay+25*time.Millisecond {
+			t.Fatalf("the peer of the handler that blocks: %+v", r)
+		}
+	}
+	if len(p.rec[1].heard()) != from || !ended.IsZero() {
+		t.Fatalf("events while the handler blocks: %q", p.rec[1].heard()[from:])
+	}
+	for i, pc := range p.pc {
+		if n := consentRequests(pc) - before[i]; n < 4 || n > 8 {
+			t.Errorf("%s asked %d times for consent in 2.5 s; want about 5", p.rec[i].name, n)
+		}
+		if s := p.rec[i].state(); s != rtc.PeerConnectionStateConnected || pc.ConnectionState() != s {
+			t.Errorf("%s is %v", p.rec[i].name, s)
+		}
+	}
+	if len(late) != 25 || slices.Max(late) > delay {
+		t.Errorf("the other connection's %d events came after %v; want 25 within %v", len(late), late, delay)
+	}
+	if n := p.rec[0].received(); n != 25 {
+		t.Errorf("%d of 25 messages came from the connection whose handler blocks", n)
+	}
+	p.world.Run(time.Second)
+	if d := ended.Sub(began); d != 3*time.Second {
+		t.Errorf("the handler took %v", d)
+	}
+	if got := onlyMessages(p.rec[1].heard()[from:]); !slices.Equal(got, want) {
+		t.Errorf("after the handler came %q, want %q", got, want)
+	}
+}
+
+func onlyMessages(lines []string) (out []string) {
+	for _, l := range lines {
+		if strings.HasPrefix(l, "message ") {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func consentRequests(pc *rtc.PeerConnection) (n uint64) {
+	for _, p := range rtc.ReportOf(pc).ICE.Pairs {
+		n += p.ConsentRequestsSent
+	}
+	return n
+}
+
+// realPair is two connections over the system's sockets with a channel between them. The caller closes them.
+func realPair(t testing.TB, rt *std.Runtime, build func(i int, b rtc.Builder) rtc.Builder) (pc [2]*rtc.PeerConnection, rec [2]*recorder) {
+	t.Helper()
+	for i, name := range []string{"a", "b"} {
+		rec[i] = &recorder{name: name}
+		b := rtc.NewBuilder().Runtime(rt).Handler(rec[i]).ListenAddrs("127.0.0.1:0")
+		if build != nil {
+			b = build(i, b)
+		}
+		var err error
+		if pc[i], err = b.Build(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pc[0].CreateDataChannel("data", nil); err != nil {
+		t.Fatal(err)
+	}
+	negotiate(t, pc[0], pc[1], nil)
+	for i := range rec {
+		eventually(t, rec[i].name+"'s channel is open", func() bool { return rec[i].channel(0) != nil })
+	}
+	return pc, rec
+}
+
+// eventually waits in real time until cond holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !cond(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within half a minute", what)
+		}
+	}
+}
+
+// Promise 4, never blocked, over real sockets: a handler waits for something that only happens because its connection goes on.
+func TestHandlerThatBlocksOverSockets(t *testing.T) {
+	rt := std.New(std.Config{})
+	pc, rec := realPair(t, rt, nil)
+	blocked, release := make(chan struct{}), make(chan struct{})
+	rec[1].mu.Lock()
+	rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, msg rtc.DataChannelMessage) {
+		if string(msg.Data) == "block" {
+			close(blocked)
+			<-release
+		}
+	}
+	rec[1].mu.Unlock()
+	a := rec[0].channel(0)
+	if err := a.SendText("block"); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	from := len(rec[1].heard())
+	var want []string
+	for i := range 100 {
+		text := fmt.Sprint("number ", i)
+		if err := a.SendText(text); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "message data "+text)
+	}
+	eventually(t, "all is acknowledged while the handler blocks", func() bool {
+		r := rtc.ReportOf(pc[0]).SCTP
+		return r.InFlight == 0 && r.Buffered == 0
+	})
+	if err := rec[1].channel(0).SendText("back"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what is sent meanwhile arrives", func() bool { return rec[0].received() == 1 })
+	if n := rtc.ReportOf(pc[0]).SCTP.Timeouts; n > 0 {
+		t.Errorf("%d timeouts at the peer of the handler that blocks", n)
+	}
+	if rt.Stats().Handoffs == 0 {
+		t.Error("nobody took over")
+	}
+	if heard := rec[1].heard(); len(heard) != from {
+		t.Errorf("events while the handler blocks: %q", heard[from:])
+	}
+	close(release)
+	eventually(t, "the events that waited", func() bool { return rec[1].received() == 101 })
+	if got := onlyMessages(rec[1].heard()[from:]); !slices.Equal(got, want) {
+		t.Errorf("after the handler came %q, want %q", got, want)
+	}
+	for i := range pc {
+		pc[i].Close()
+		<-pc[i].Done()
+	}
+}
+
+// Promise 4, never blocked: SendContext waits inside a handler for room that its own connection makes.
+func TestSendContextInsideAHandler(t *testing.T) {
+	small := func(_ int, b rtc.Builder) rtc.Builder {
+		return b.SCTP(rtc.SCTPOptions{SendBuffer: 32 << 10, MaxMessageSize: 32 << 10})
+	}
+	answer := func(t *testing.T, n *int) func(string, *rtc.PeerConnection, *rtc.DataChannel, rtc.DataChannelMessage) {
+		return func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
+			if kind != "message" {
+				return
+			}
+			for range 20 {
+				if err := dc.SendContext(context.Background(), make([]byte, 30<<10)); err != nil {
+					t.Error(err)
+				}
+				*n++
+			}
+		}
+	}
+	t.Run("sim", func(t *testing.T) {
+		p, a, _ := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.01}, Handoff: time.Millisecond}, nil, small)
+		n := 0
+		p.rec[1].on = answer(t, &n)
+		p.must(a.SendText("go"))
+		p.until("the answers", func() bool { return p.rec[0].received() == 20 })
+	})
+	t.Run("std", func(t *testing.T) {
+		pc, rec := realPair(t, std.Default(), small)
+		n := 0
+		rec[1].mu.Lock()
+		rec[1].on = answer(t, &n)
+		rec[1].mu.Unlock()
+		if err := rec[0].channel(0).SendText("go"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the answers", func() bool { return rec[0].received() == 20 })
+		for i := range pc {
+			pc[i].Close()
+			<-pc[i].Done()
+		}
+		if n != 20 {
+			t.Errorf("the handler sent %d", n)
+		}
+	})
+}
