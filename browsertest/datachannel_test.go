@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,8 +131,12 @@ func (p *peer) receive(label string, total int, h hash.Hash) {
 // A handler that is stuck keeps the browser's data waiting, in the browser; nothing is lost, and the connection lives.
 func TestSlowHandlerSlowsTheBrowser(t *testing.T) {
 	p, g := connect(t, sharedChromium(t), browserOffers)
-	release := make(chan struct{})
-	g.onMessage = func(*rtc.DataChannel, rtc.DataChannelMessage) { <-release }
+	stuck := make(chan struct{})
+	release := sync.OnceFunc(func() { close(stuck) })
+	defer release()
+	g.mu.Lock()
+	g.stuck = stuck
+	g.mu.Unlock()
 	const total, piece = 12 << 20, 64 << 10 // Chromium's send refuses to hold 16 MiB
 	var want string
 	p.call(&want, "sendPieces", "first", total, piece)
@@ -149,7 +154,7 @@ func TestSlowHandlerSlowsTheBrowser(t *testing.T) {
 	if waiting == 0 {
 		t.Error("the page got rid of all its data while the handler was stuck at the first message")
 	}
-	close(release)
+	release()
 	h := sha256.New()
 	g.receive("first", total, h)
 	if hex.EncodeToString(h.Sum(nil)) != want {

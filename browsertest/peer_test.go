@@ -67,12 +67,10 @@ type peer struct {
 	states     *mailbox[rtc.PeerConnectionState]
 	candidates *mailbox[*rtc.ICECandidate]
 
-	// onMessage, when set, is called for each message before it is kept.
-	onMessage func(*rtc.DataChannel, rtc.DataChannelMessage)
-
 	mu       sync.Mutex
 	events   map[string]*mailbox[event]
 	channels map[string]*rtc.DataChannel // of either side's making, since their open
+	stuck    chan struct{}               // when set, the handler of messages waits until it is closed
 }
 
 func newPeer(t *testing.T) *peer {
@@ -123,8 +121,11 @@ func (p *peer) OnDataChannelOpen(_ *rtc.PeerConnection, dc *rtc.DataChannel) {
 }
 
 func (p *peer) OnDataChannelMessage(_ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
-	if p.onMessage != nil {
-		p.onMessage(dc, msg)
+	p.mu.Lock()
+	stuck := p.stuck
+	p.mu.Unlock()
+	if stuck != nil {
+		<-stuck
 	}
 	p.box(dc.Label()).put(event{kind: "message", isText: msg.IsString, data: msg.Data})
 }
