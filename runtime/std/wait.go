@@ -184,14 +184,14 @@ func (h *host) readerEnds(c *conn) bool {
 	if c.socket.closed.Load() {
 		return true
 	}
-	if !c.promoted {
+	if !c.promoted || h.primary != nil { // a new socket may have been quicker
+		c.promoted = false
+		if !c.armed.IsZero() {
+			c.arm(time.Time{})
+		}
 		return false
 	}
 	c.promoted = false
-	if h.primary != nil {
-		c.arm(time.Time{}) // a new socket was quicker
-		return false
-	}
 	h.primary = c
 	h.poke()
 	return true
