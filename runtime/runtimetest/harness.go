@@ -18,6 +18,8 @@ type Harness struct {
 	AddrA, AddrB netip.Addr
 	// Addr6A and Addr6B are the same for IPv6. Zero: the world has none.
 	Addr6A, Addr6B netip.Addr
+	// OtherA is a second IPv4 address of A. Zero: it has none.
+	OtherA netip.Addr
 	// Wait lets the world go on until cond is true, at most for limit on the runtime's clock, and returns what cond says then. cond
 	// may be called at any time, from any goroutine, one call at a time.
 	Wait func(cond func() bool, limit time.Duration) bool

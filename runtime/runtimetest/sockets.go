@@ -100,6 +100,17 @@ var socketTests = []Test{
 			}
 		}
 	}},
+	{"SendFrom", "Local is the address that the datagrams are sent from", func(b *bench) {
+		for _, addr := range []netip.Addr{b.h.OtherA, b.h.AddrA} {
+			for _, bind := range []netip.Addr{any4, any6} {
+				if addr.IsValid() && (bind.Is4() || b.h.Addr6A.IsValid()) {
+					f := b.families()[0]
+					f.addrA = addr
+					b.answerFrom(f, bind, any4)
+				}
+			}
+		}
+	}},
 	{"TwoSockets", "Receive says on which of the loop's sockets something arrived", func(b *bench) {
 		l, peer := b.loop(b.h.A), b.loop(b.h.B)
 		var to []runtime.UDPSocket

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -22,10 +23,13 @@ func TestRuntime(t *testing.T) {
 func harness(cfg sim.Config) func(t *testing.T) runtimetest.Harness {
 	return func(t *testing.T) runtimetest.Harness {
 		w := sim.New(cfg)
+		other := netip.MustParseAddr("192.0.2.1")
 		a, b := w.Host("a"), w.Host("b")
+		a.AddAddr(other)
 		return runtimetest.Harness{
 			A: a, B: b, AddrA: a.Addrs()[0], AddrB: b.Addrs()[0], Addr6A: a.Addrs()[1], Addr6B: b.Addrs()[1],
-			Wait: w.RunUntil, Close: w.Close,
+			OtherA: other,
+			Wait:   w.RunUntil, Close: w.Close,
 		}
 	}
 }
