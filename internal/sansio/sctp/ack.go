@@ -78,7 +78,9 @@ func (a *Association) handleSack(body []byte) {
 	}
 	if ack.bytes > 0 || advanced {
 		a.probed = false
-		a.rto.backoff = 0
+		if int(s.window) >= a.mtu {
+			a.rto.backoff = 0 // otherwise probes of the window become rarer
+		}
 	}
 	if ack.bytes > 0 {
 		q.largest = max(q.largest, ack.packet)
@@ -104,6 +106,7 @@ func (a *Association) handleSack(body []byte) {
 	opened := a.peerWindow < a.mtu && int(s.window) >= a.mtu
 	a.peerWindow = int(min(s.window, 1<<30))
 	if opened {
+		a.rto.backoff = 0
 		// What was sent into the closed window a while ago was dropped there; no timer has to find that out.
 		a.loseAll(a.now - instant(a.rto.lossDelay()))
 	}

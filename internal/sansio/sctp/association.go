@@ -56,26 +56,28 @@ type Association struct {
 	direct                packets
 	timers                timers
 	events                eventQueue
-	errors                int // timeouts in a row without an answer
+	early                 []queuedEvent // what became of data that went with COOKIE ECHO: comes after EventConnected
+	errors                int           // timeouts in a row without an answer
 	shutdownTries         int
 	heartbeat             heartbeat
 	reset                 resets
 	stats                 Stats
 
 	// What is sent.
-	out        table[outStream]
-	sched      schedule
-	pool       messagePool
-	sent       sentQueue
-	forward    forward
-	cwnd       cwnd
-	rto        rto
-	rttFrom    uint64 // packets before this number measure no round trip
-	peerWindow int    // as last advertised
-	credit     int    // 1: a packet may leave that cwnd has no room for
-	probed     bool   // the tail was probed, and nothing was acknowledged since
-	acksSeen   bool   // in this burst
-	sackSeen   bool
+	out         table[outStream]
+	sched       schedule
+	pool        messagePool
+	sent        sentQueue
+	forward     forward
+	cwnd        cwnd
+	rto         rto
+	rttFrom     uint64 // packets before this number measure no round trip
+	peerWindow  int    // as last advertised
+	windowProbe bool   // one chunk may leave that the peer's window has no room for
+	credit      int    // 1: a packet may leave that cwnd has no room for
+	probed      bool   // the tail was probed, and nothing was acknowledged since
+	acksSeen    bool   // in this burst
+	sackSeen    bool
 
 	// What is received.
 	received tsnSet // after the cumulative TSN, which is its base

@@ -265,6 +265,10 @@ func (a *Association) becomeEstablished() {
 	a.sendInit, a.sendCookie, a.cookie = false, false, nil
 	a.rto.settle()
 	a.events.push(queuedEvent{kind: EventConnected})
+	for _, e := range a.early {
+		a.events.push(e)
+	}
+	a.early = nil
 	a.sack.window = a.cfg.ReceiveBuffer
 	a.dropStreamsBeyond()
 	a.heard(true)

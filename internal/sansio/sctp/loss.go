@@ -53,6 +53,11 @@ func (a *Association) loseAll(limit instant) {
 
 // t3Timeout: "the sender of the DATA chunks MUST" shrink its window, back off and send again from the first (section 6.3.3).
 func (a *Association) t3Timeout() {
+	if a.sent.len() == 0 {
+		a.rto.backoff++
+		a.windowProbe = true
+		return
+	}
 	if a.unanswered() {
 		return
 	}

@@ -37,7 +37,7 @@ func (p *pair) randomPath() simnet.Config {
 
 // Promise: every reliable message arrives once, unchanged, and in order on its stream if it is ordered, whatever the path does.
 func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
-	for seed := range seeds(1500) {
+	for seed := range seeds(700) {
 		cfg := Config{MaxRetransmits: 1000, MaxInitRetransmits: 1000}
 		if seed%4 == 0 {
 			cfg.ReceiveBuffer, cfg.MaxReceiveMessageSize = 48<<10, 40000

@@ -77,6 +77,9 @@ func (a *Association) ResetStream(now time.Time, id StreamID) {
 func (a *Association) Release(id StreamID) {
 	if st := a.out.get(id); st != nil && st.reset == resetDone {
 		*st = outStream{id: id, skipping: st.skipping, skipSSN: st.skipSSN, skipTSN: st.skipTSN}
+		if in := a.asm.streams.get(id); in != nil {
+			in.reset = false // the next request is another one; a number it may have by now, if the peer was first to use it again
+		}
 	}
 }
 

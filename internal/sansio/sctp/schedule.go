@@ -75,7 +75,12 @@ func (a *Association) unbuffer(st *outStream, n int) {
 	st.buffered -= n
 	a.sched.buffered -= n
 	if before > st.low && st.buffered <= st.low {
-		a.events.push(queuedEvent{kind: EventBufferedAmountLow, stream: st.id})
+		e := queuedEvent{kind: EventBufferedAmountLow, stream: st.id}
+		if a.open() {
+			a.events.push(e)
+		} else {
+			a.early = append(a.early, e)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 			return dst, false
 		}
 		dst = appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, a.peerTag)
-		dst = a.appendControl(dst, start, data)
+		dst = a.appendControl(dst, start)
 		if data {
 			dst = a.appendData(dst, start)
 		}
@@ -96,7 +96,7 @@ func (a *Association) forwardDue() bool {
 }
 
 // appendControl appends the chunks that are not DATA.
-func (a *Association) appendControl(dst []byte, start int, data bool) []byte {
+func (a *Association) appendControl(dst []byte, start int) []byte {
 	if a.sendCookie { // "it MUST be the first chunk in the packet" (section 5.1)
 		a.sendCookie = false
 		dst = appendTLV(dst, chunkHead(chunkCookieEcho, 0), a.cookie)
@@ -110,7 +110,7 @@ func (a *Association) appendControl(dst []byte, start int, data bool) []byte {
 		a.control = a.control[:0]
 	}
 	if a.open() {
-		if a.sack.due || data && a.sack.waiting > 0 {
+		if a.sack.due || a.sack.waiting > 0 { // it rides on whatever leaves
 			dst = a.appendSack(dst, a.mtu-(len(dst)-start))
 		}
 		room := a.mtu - (len(dst) - start)
@@ -160,15 +160,23 @@ func (a *Association) mayRepeatNow(c *sentChunk) bool {
 	return a.sent.inFlight == 0 || c.size() <= a.peerWindow
 }
 
-// windowOpen says whether the peer's window takes the next chunk of m. "Regardless of the value of rwnd [...] the data sender can always
-// have one DATA chunk in flight" (section 6.1 A): that is what probes a window of zero.
+// windowOpen says whether the peer's window takes the next chunk of m. When it does not and nothing is in flight whose SACK would tell
+// more, T3 runs: "the sender SHOULD send the first zero window probe after 1 RTO" (section 6.1 A).
 func (a *Association) windowOpen(m *message) bool {
 	q := &a.sent
-	if q.len() >= maxOutstanding {
+	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
+	switch {
+	case q.len() >= maxOutstanding:
+		return false
+	case q.charged+n+messageOverhead <= a.peerWindow:
+		return true
+	case q.len() > 0:
 		return false
 	}
-	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
-	return q.inFlight == 0 && q.lost == 0 || q.charged+n+messageOverhead <= a.peerWindow
+	if !a.windowProbe && a.open() && !a.timers.running(timerT3) {
+		a.timers.set(timerT3, a.now.add(a.rto.current()))
+	}
+	return a.windowProbe
 }
 
 // maxOutstanding bounds the TSNs that are outstanding.
@@ -229,8 +237,8 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 	q.packets++
 	a.cwnd.onSend(a.now, len(dst)-start-headerSize, flight, a.rto.current())
 	a.stats.DataPacketsSent++
-	probe := a.credit > 0
-	a.credit = 0
+	probe := a.credit > 0 || a.windowProbe
+	a.credit, a.windowProbe = 0, false
 	if !a.timers.running(timerT3) && a.state != StateCookieEchoed {
 		a.timers.set(timerT3, a.now.add(a.rto.current()))
 	}
