@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,9 +33,16 @@ var (
 
 	// pages serves testdata/peer.html: from 127.0.0.1, because crypto.subtle needs a secure context.
 	pages *httptest.Server
+
+	// scratch is a folder for what several tests use.
+	scratch string
 )
 
 func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "browsertest-*"); err != nil {
+		log.Fatal(err)
+	}
 	pages = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Write(peerPage)
@@ -46,6 +54,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	pages.Close()
+	os.RemoveAll(scratch)
 	os.Exit(code)
 }
 

@@ -20,13 +20,9 @@ import (
 // buildFlags are how the example is built; with the race detector when the tests are.
 var buildFlags []string
 
-// echoProgram builds the example once.
+// echoProgram builds the example once, in scratch.
 var echoProgram = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "browsertest-*")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "browser-echo")
+	program := filepath.Join(scratch, "browser-echo")
 	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{"./examples/browser-echo"})...)
 	cmd.Dir = ".."
 	if out, err := cmd.CombinedOutput(); err != nil {
