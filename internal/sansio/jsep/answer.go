@@ -41,8 +41,8 @@ func (s *Session) answerLines() ([]mline, error) {
 
 // answerSetup chooses our role in the DTLS handshake.
 //
-// RFC 8842, section 5.3: "If the answerer does not want to establish a new DTLS association, [it] MUST assign the same […] value that was
-// negotiated"; an offer of actpass does not ask for a new one.
+// RFC 8842, section 5.3: an answerer that goes on with an association answers with the role that it has in it; an offer of actpass does
+// not ask for a new one.
 func (s *Session) answerSetup(i int) setup {
 	t := s.pendingRemote.sections[i].applies
 	role := s.cfg.AnsweringRole

@@ -56,9 +56,9 @@ func (s *Session) roleBy(answer *parsed, i int, local bool) DTLSRole {
 
 // continues checks that section i of a new remote description goes on with association u.
 //
-// RFC 8842, section 4: a new DTLS association must be established when "the negotiated DTLS setup roles change", when "one or more
-// fingerprint values are modified, added, or removed", or when the tls-id changes. We never begin a second one within a session: who
-// moves a call to another endpoint makes a new session.
+// RFC 8842, section 4: a new DTLS association must be established when the negotiated roles change, when fingerprints are modified, added
+// or removed, or when the tls-id changes. We never begin a second one within a session: who moves a call to another endpoint makes a new
+// session.
 func (u *association) continues(p *parsed, i int, typ Type) *Error {
 	t := p.sections[i].applies
 	switch {
@@ -70,7 +70,7 @@ func (u *association) continues(p *parsed, i int, typ Type) *Error {
 		return errorf(Operation, "section %q has a=setup:%s against the role in use: that asks for a new DTLS association",
 			p.sections[i].mid, setupNames[t.setup])
 	}
-	// RFC 8839, section 4.4.1.1.1: "To restart ICE […] an agent MUST change both the ice-pwd and the ice-ufrag".
+	// RFC 8839, section 4.4.1.1.1: to restart ICE, an agent MUST change both the ice-pwd and the ice-ufrag.
 	if (t.ufrag == u.remote.ufrag) != (t.pwd == u.remote.pwd) {
 		return errorf(InvalidAccess, "section %q changes one of ice-ufrag and ice-pwd: ICE restarts when both change", p.sections[i].mid)
 	}

@@ -36,8 +36,7 @@ func localCredentials(d *description, mid string) credentials {
 
 // offerCredentials chooses those for the section with that mid in an offer.
 //
-// RFC 9429, section 5.2.2: "Each "a=ice-ufrag" and "a=ice-pwd" line MUST stay the same, unless the ICE configuration has changed […] or
-// the IceRestart option […] was specified."
+// RFC 9429, section 5.2.2: they MUST stay the same unless the ICE configuration has changed or a restart was asked for.
 func (s *Session) offerCredentials(mid string, restart bool) (credentials, error) {
 	c := localCredentials(s.local(), mid)
 	if restart || c == (credentials{}) || slices.Contains(s.toReplace, c) {

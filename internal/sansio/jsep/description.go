@@ -20,8 +20,7 @@ const endOfCandidates = "end-of-candidates"
 
 // adoptMids gives the sections without a=mid the mid of the section at their place in base, or a new one: to us each section has one.
 //
-// RFC 9429, section 5.10: "If the "m=" section does not contain a "mid" […] generate a random value"; ours need not be random, because
-// the other side never sees them.
+// RFC 9429, section 5.10 wants a random value there; ours need not be random, because they mean nothing to the other side.
 func (s *Session) adoptMids(p *parsed, base *parsed) {
 	for i := range p.sections {
 		m := &p.sections[i]

@@ -58,7 +58,7 @@
 //     a section_*.go file; a kind that lives joins the switch in build.
 //   - More than one transport: with one live section there is one.
 //   - A second DTLS association within a session (RFC 8842, section 4). Descriptions that ask for one, by other fingerprints, another
-//     tls-id or an offered role other than the one in use, are refused with an OperationError. So are answers from a second endpoint
+//     tls-id or an offered role against the one in use, are refused with an OperationError. So are answers from a second endpoint
 //     after a provisional answer from a first one (forking).
 //   - Writing a=tls-id, which RFC 9429 asks for and no browser writes.
 //   - Default candidates in m= and c= lines: they stay 9 and 0.0.0.0, which each ICE endpoint ignores.

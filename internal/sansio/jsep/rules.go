@@ -5,7 +5,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 	seen := make(map[string]bool, len(p.sections))
 	for i := range p.sections {
 		m := &p.sections[i]
-		// RFC 9143, section 4: the mid "MUST be unique within the […] session description".
+		// RFC 9143, section 4: a mid is unique within its description.
 		if m.hasMid && seen[m.mid] {
 			return errorf(InvalidAccess, "two sections have the mid %q", m.mid)
 		}
@@ -23,7 +23,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 			if !known {
 				return errorf(InvalidAccess, "the BUNDLE group has the mid %q, which no section has", mid)
 			}
-			// RFC 8843, section 7.1: "a given "m=" section MUST NOT be associated with more than one BUNDLE group".
+			// RFC 8843: a section is in one BUNDLE group at most.
 			if !unique {
 				return errorf(InvalidAccess, "the mid %q is bundled twice", mid)
 			}
@@ -55,7 +55,7 @@ func checkTransport(t *transportAttributes, mid string, typ Type) *Error {
 	case t.setup == setupHoldConn:
 		return errorf(InvalidAccess, "section %q has a=setup:holdconn, which RFC 8842 does not allow", mid)
 	case typ != Offer && t.setup == setupActPass:
-		// RFC 8842, section 5.3: the answerer "MUST assign" active or passive.
+		// RFC 8842, section 5.3: an answer chooses active or passive.
 		return errorf(InvalidAccess, "section %q answers with a=setup:actpass", mid)
 	}
 	return nil
@@ -65,7 +65,7 @@ func checkTransport(t *transportAttributes, mid string, typ Type) *Error {
 // in between".
 func (s *Session) checkOffer(p *parsed) *Error {
 	if base := s.remote(); base != nil {
-		// RFC 3264, section 8: "the number of "m=" lines MUST be equal or greater".
+		// RFC 3264, section 8: a new offer has all the m= lines of before, and perhaps more.
 		if len(p.sections) < len(base.sections) {
 			return errorf(InvalidAccess, "%d sections where there were %d", len(p.sections), len(base.sections))
 		}
@@ -101,8 +101,7 @@ func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
 		case o.mid != a.mid:
 			return errorf(InvalidAccess, "section %d answers the mid %q with %q", i, o.mid, a.mid)
 		case o.rejected() && !a.rejected():
-			// RFC 3264, section 6: "If a stream is rejected […] the offerer and answerer MUST NOT generate media": what was offered
-			// with port zero cannot be accepted.
+			// RFC 3264, section 6: what was offered with port zero cannot be accepted.
 			return errorf(InvalidAccess, "section %q was offered with port zero and is answered with port %d", o.mid, a.port)
 		case a.group > 0 && o.group == 0:
 			// RFC 8843, section 7.3: an answer bundles nothing that the offer did not.

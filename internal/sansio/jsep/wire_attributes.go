@@ -93,8 +93,8 @@ func (t *transportAttributes) inherit(from *transportAttributes) {
 
 // validICE checks an ICE username fragment or password.
 //
-// RFC 8839, section 5.4: "ice-ufrag 4*256ice-char", "ice-pwd 22*256ice-char". Not only the ice-chars of the grammar are let through:
-// servers in use have '-', '_', '=' and '#' in them, and browsers accept those.
+// RFC 8839, section 5.4: 4 to 256 ice-chars, or 22 to 256. Not only the ice-chars of the grammar are let through: servers in use have
+// '-', '_', '=' and '#' in them, and browsers accept those.
 func validICE(s string, least int) bool {
 	if len(s) < least || len(s) > 256 {
 		return false
