@@ -235,6 +235,17 @@ func TestPairLimit(t *testing.T) {
 	}
 }
 
+// RFC 8445 section 6.1.2.3: "pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)".
+func TestPairPriority(t *testing.T) {
+	p := pair{local: &Candidate{Priority: 5}, remote: &Candidate{Priority: 3}}
+	if p.prioritize(true); p.priority != 3<<32+2*5+1 {
+		t.Errorf("controlling: %x", p.priority)
+	}
+	if p.prioritize(false); p.priority != 3<<32+2*5 {
+		t.Errorf("controlled: %x", p.priority)
+	}
+}
+
 // RFC 8445 section 6.1.2.2: pairs have one address family, and "IPv6 link-local addresses MUST NOT be paired with other than link-local
 // addresses".
 func TestPairing(t *testing.T) {
@@ -343,7 +354,7 @@ func TestConsent(t *testing.T) {
 func TestConsentNeedsSuccess(t *testing.T) {
 	p := newConnectedPeer(t, Config{})
 	until := p.now.Add(30 * time.Second)
-	for p.a.State() == StateConnected {
+	for p.a.State() == StateConnected && !p.now.After(until) {
 		p.advance(p.a.PollTimeout().Sub(p.now))
 		for _, s := range p.packets() {
 			p.send(p.failure(s, stun.CodeServerError, p.creds.Pwd))
