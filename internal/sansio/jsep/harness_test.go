@@ -44,17 +44,7 @@ func testFingerprint(name string) string {
 	return strings.TrimSuffix(strings.Repeat(fmt.Sprintf("%02X:", name[0]), 32), ":")
 }
 
-// pair is two sessions of one call; a fails the test for each error.
-type pair struct {
-	testing.TB
-	a, b *Session
-}
-
-func newPair(t testing.TB) *pair {
-	return &pair{t, newTestSession(t, "alice"), newTestSession(t, "bobby")}
-}
-
-// must returns v and fails the test for an error.
+// okay returns a function that returns v and fails the test for an error.
 func okay[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -65,7 +55,7 @@ func okay[T any](t testing.TB) func(v T, err error) T {
 	}
 }
 
-// set applies a description on one side and checks the session.
+// setLocal and setRemote apply a description and check the session.
 func setLocal(t testing.TB, s *Session, d Description) Change {
 	t.Helper()
 	c := okay[Change](t)(s.SetLocal(d))
@@ -91,7 +81,7 @@ func negotiate(t testing.TB, from, to *Session) (atOfferer, atAnswerer Change) {
 	return setRemote(t, from, answer), atAnswerer
 }
 
-// wantKind fails unless err is an *Error of that kind, and the session is as it was.
+// wantKind fails unless err is an *Error of that kind.
 func wantKind(t testing.TB, err error, kind Kind, what string) {
 	t.Helper()
 	var e *Error
