@@ -75,6 +75,7 @@ type Association struct {
 	peerWindow  int    // as last advertised
 	windowProbe bool   // one chunk may leave that the peer's window has no room for
 	credit      int    // 1: a packet may leave that cwnd has no room for
+	asked       bool   // the last packet with DATA asked for a SACK at once
 	probed      bool   // the tail was probed, and nothing was acknowledged since
 	acksSeen    bool   // in this burst
 	sackSeen    bool
@@ -106,7 +107,7 @@ func New(cfg Config) (*Association, error) {
 	}
 	copy(a.secret[:], seed[:])
 	a.heartbeat.nonce = binary.BigEndian.Uint64(seed[40:])
-	a.cwnd = newCwnd(a.mtu, cfg.InitialCwnd)
+	a.cwnd = newCwnd(a.mtu-headerSize, cfg.InitialCwnd)
 	a.sent.reset(a.initialTSN)
 	a.forward.point, a.forward.scanned = a.sent.cum, a.sent.cum
 	a.forward.max = (a.mtu - headerSize - sackHeader - forwardHeader) / 4

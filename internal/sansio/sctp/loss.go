@@ -69,7 +69,6 @@ func (a *Association) t3Timeout() {
 	a.loseAll(a.now + 1)
 	a.timers.stop(timerLoss)
 	a.timers.stop(timerProbe)
-	a.credit = max(a.credit, 1)
 	a.forward.due = true
 	a.settle()
 }
@@ -141,7 +140,7 @@ func (a *Association) armProbe() {
 		a.timers.stop(timerProbe)
 		return
 	}
-	at := a.now.add(a.rto.probeDelay(q.head == q.tail || q.at(q.head).packet == q.at(q.tail).packet))
+	at := a.now.add(a.rto.probeDelay(!a.asked && q.at(q.head).packet == q.at(q.tail).packet))
 	if at < a.timers[timerT3] {
 		a.timers.set(timerProbe, at)
 	} else {

@@ -242,13 +242,14 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 	if !a.timers.running(timerT3) && a.state != StateCookieEchoed {
 		a.timers.set(timerT3, a.now.add(a.rto.current()))
 	}
-	a.armProbe()
 	a.heard(false)
 	// The I bit asks for a SACK at once (RFC 9260 section 6.2) at the end of a flight, and where the window stops us. A packet all alone does
 	// without: its SACK will ride on the answer.
-	if !a.mayData() && (before > 0 || probe || q.lost > 0 || !a.sched.empty()) {
+	a.asked = !a.mayData() && (before > 0 || probe || q.lost > 0 || !a.sched.empty() || a.closing())
+	if a.asked {
 		dst[flags] |= flagI
 	}
+	a.armProbe()
 	return dst
 }
 
