@@ -246,7 +246,7 @@ func testMethodInHandler(t *testing.T, certificate *rtc.Certificate, kind string
 func TestHandlerThatBlocks(t *testing.T) {
 	const delay = 20 * time.Millisecond
 	link := sim.Link{Delay: delay}
-	p, a, b := connected(t, sim.Config{Link: link}, nil, func(i int, b rtc.Builder) rtc.Builder {
+	p, a, b := connected(t, sim.Config{Handoff: -1, Link: link}, nil, func(i int, b rtc.Builder) rtc.Builder {
 		return b.ICE(rtc.ICEOptions{ConsentInterval: 500 * time.Millisecond})
 	})
 	// Another connection, between b's host and a third.

@@ -213,7 +213,7 @@ func TestEventOrder(t *testing.T) {
 
 func testEventOrder(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 3))
-	p := newPair(t, sim.Config{Seed: seed, Link: sim.Link{
+	p := newPair(t, sim.Config{Seed: seed, Handoff: -1, Link: sim.Link{
 		Delay: time.Duration(1+rng.IntN(40)) * time.Millisecond, Jitter: time.Duration(rng.IntN(10)) * time.Millisecond,
 		Loss: 0.15 * rng.Float64(), Duplicate: 0.1 * rng.Float64(), Reorder: 0.1 * rng.Float64(),
 	}}, nil)
@@ -288,7 +288,7 @@ func testEventOrder(t *testing.T, seed uint64) {
 func TestCloseComesBehindTheLastMessage(t *testing.T) {
 	for seed := range uint64(50) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			p, a, b := connected(t, sim.Config{Seed: seed, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.1, Reorder: 0.1, Duplicate: 0.1}}, nil, nil)
+			p, a, b := connected(t, sim.Config{Seed: seed, Handoff: -1, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.1, Reorder: 0.1, Duplicate: 0.1}}, nil, nil)
 			const n = 40
 			for i := range n {
 				p.must(a.SendText(fmt.Sprint(i, strings.Repeat(".", 100*i))))

@@ -1,0 +1,473 @@
+package rtc_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/sim"
+)
+
+const (
+	smallReceiveBuffer = 256 << 10
+	smallSendBuffer    = 512 << 10
+)
+
+func smallBuffers(_ int, b rtc.Builder) rtc.Builder {
+	return b.SCTP(rtc.SCTPOptions{MaxMessageSize: 128 << 10, ReceiveBuffer: smallReceiveBuffer, SendBuffer: smallSendBuffer})
+}
+
+// bulk is what a test sends: messages of random bytes, and what they hash to, with their lengths.
+type bulk struct {
+	rng  *rand.ChaCha8
+	dice *rand.Rand
+	size int // of a message; 0: from 1 byte to 16 KiB
+	sum  hash.Hash
+	n    int // messages
+	sent int // bytes
+}
+
+func newBulk(seed uint64, size int) *bulk {
+	return &bulk{rng: rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}), dice: rand.New(rand.NewPCG(seed, 5)), size: size, sum: sha256.New()}
+}
+
+func (b *bulk) next() []byte {
+	n := b.size
+	if n == 0 {
+		n = 1 + b.dice.IntN(16<<10)
+	}
+	m := make([]byte, n)
+	b.rng.Read(m)
+	return m
+}
+
+func (b *bulk) took(m []byte) {
+	fmt.Fprintf(b.sum, "%d:", len(m))
+	b.sum.Write(m)
+	b.n++
+	b.sent += len(m)
+}
+
+// tally is what was taken. A goroutine that waits for a channel of Go, as iterators do, runs beside the simulation, so there is a lock.
+type tally struct {
+	mu    sync.Mutex
+	sum   hash.Hash
+	n     int
+	last  string
+	far   *rtc.DataChannel // where it comes from
+	err   error
+	ended bool
+}
+
+func newTally() *tally { return &tally{sum: sha256.New()} }
+
+func (c *tally) take(m []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(c.sum, "%d:", len(m))
+	c.sum.Write(m)
+	c.n++
+	c.last = string(m)
+}
+
+func (c *tally) from(dc *rtc.DataChannel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.far = dc
+}
+
+func (c *tally) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err, c.ended = err, true
+}
+
+func (c *tally) taken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+func (c *tally) source() *rtc.DataChannel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.far
+}
+
+func (c *tally) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// fill sends until the buffer is full and time changes nothing about it any more, and returns how much has left the sender.
+func (b *bulk) fill(p *pair, dc *rtc.DataChannel) int {
+	p.t.Helper()
+	m := b.next()
+	for full := 0; full < 4; {
+		switch err := dc.Send(m); {
+		case err == nil:
+			full = 0
+			b.took(m)
+			m = b.next()
+		default:
+			var operation *rtc.OperationError
+			if !errors.Is(err, rtc.ErrBufferFull) || !errors.As(err, &operation) {
+				p.t.Fatalf("Send into a full buffer: %v", err)
+			}
+			if full++; full < 4 {
+				p.world.Run(4 * time.Second)
+			}
+		}
+		if b.sent > 8<<20 {
+			p.t.Fatal("the sender is not stopped")
+		}
+	}
+	n := int(dc.BufferedAmount())
+	if n > smallSendBuffer || n+len(m) <= smallSendBuffer {
+		p.t.Fatalf("%d bytes are buffered when the buffer is full", n)
+	}
+	return b.sent - n
+}
+
+// Promise 4, never dropped: a receiver that does not take its messages stops its sender, whose Send says ErrBufferFull, and holds no more than
+// its receive buffer. When it takes them again the window opens, and nothing is lost or out of order. However they are taken, whatever their
+// size, also over a bad path.
+func TestReceiverThatDoesNotTake(t *testing.T) {
+	type consumer struct {
+		name    string
+		handler bool
+		read    func(dc *rtc.DataChannel, take func([]byte)) // an actor; nil: the handler takes
+	}
+	consumers := []consumer{
+		{"handler", true, nil},
+		{"Messages", true, func(dc *rtc.DataChannel, take func([]byte)) {
+			for m, err := range dc.Messages(context.Background()) {
+				if err != nil {
+					return
+				}
+				take(m.Data)
+			}
+		}},
+		{"no handler", false, func(dc *rtc.DataChannel, take func([]byte)) {
+			for m := range dc.Messages(context.Background()) {
+				take(m.Data)
+			}
+		}},
+		{"Detach", true, func(dc *rtc.DataChannel, take func([]byte)) {
+			s, buf := dc.Detach(), make([]byte, 128<<10)
+			for {
+				n, err := s.Read(buf)
+				if err != nil {
+					return
+				}
+				take(bytes.Clone(buf[:n]))
+			}
+		}},
+	}
+	for _, c := range consumers {
+		for _, size := range []int{0, 16 << 10, 128 << 10} {
+			for _, loss := range []float64{0, 0.03} {
+				t.Run(fmt.Sprintf("%s/size=%d/loss=%v", c.name, size, loss), func(t *testing.T) {
+					cfg := sim.Config{Seed: uint64(size), Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: loss, Reorder: loss}}
+					if c.read == nil {
+						cfg.Handoff = -1
+					}
+					p := newPair(t, cfg, func(i int, b rtc.Builder) rtc.Builder {
+						if b = smallBuffers(i, b); i == 1 && !c.handler {
+							b = b.Handler(nil)
+						}
+						return b
+					})
+					got, release := newTally(), false
+					wait := func() {
+						for !release {
+							p.world.Sleep(100 * time.Millisecond)
+						}
+					}
+					p.rec[1].on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
+						switch {
+						case kind == "channel":
+							if got.from(dc); c.read != nil {
+								dc.Messages(context.Background()) // from here on pulled
+							}
+						case kind == "message" && c.read == nil:
+							wait()
+							got.take(msg.Data)
+						case kind == "message":
+							t.Error("a message of a channel that is pulled is told to the handler")
+						}
+					}
+					if !c.handler {
+						p.world.Go("channels", func() {
+							for dc := range p.pc[1].DataChannels(context.Background()) {
+								got.from(dc)
+								return
+							}
+						})
+					}
+					a, err := p.pc[0].CreateDataChannel("bulk", nil)
+					p.must(err)
+					p.negotiate(0)
+					p.until("open", func() bool { return got.source() != nil && a.ReadyState() == rtc.DataChannelStateOpen })
+
+					b := newBulk(uint64(size)+7, size)
+					left := b.fill(p, a)
+					if left > smallReceiveBuffer+32<<10 || left < smallReceiveBuffer/2-16<<10 {
+						t.Errorf("%d bytes have left for a receiver that takes nothing", left)
+					}
+					if s := p.rec[0].state(); s != rtc.PeerConnectionStateConnected {
+						t.Errorf("the sender is %v", s)
+					}
+					release = true
+					if c.read != nil {
+						p.world.Go("reader", func() { c.read(got.source(), got.take) })
+					}
+					// The sender goes on where it was stopped.
+					p.world.Go("sender", func() {
+						for range 1 << 20 / max(size, 8<<10) {
+							m := b.next()
+							for a.Send(m) != nil {
+								p.world.Sleep(5 * time.Millisecond)
+							}
+							b.took(m)
+						}
+						a.Close()
+					})
+					p.until("all is taken and closed", func() bool { return a.ReadyState() == rtc.DataChannelStateClosed && got.taken() == b.n })
+					if !bytes.Equal(got.sum.Sum(nil), b.sum.Sum(nil)) {
+						t.Errorf("what was taken is not what was sent, or in another order")
+					}
+				})
+			}
+		}
+	}
+}
+
+// Promise 4: a channel that is pulled and not read stops its peer's data and nothing else: the connection's events go on.
+func TestEventsGoOnBehindAnUnreadChannel(t *testing.T) {
+	p := newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond}}, smallBuffers)
+	var far *rtc.DataChannel
+	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
+		if kind == "channel" {
+			far = dc
+			dc.Messages(context.Background())
+		}
+	}
+	a, err := p.pc[0].CreateDataChannel("bulk", nil)
+	p.must(err)
+	p.negotiate(0)
+	p.until("open", func() bool { return far != nil && a.ReadyState() == rtc.DataChannelStateOpen })
+	b := newBulk(1, 16<<10)
+	b.fill(p, a)
+	p.world.Partition(p.hosts[0], p.hosts[1], true)
+	p.until("disconnected", func() bool { return p.rec[1].state() == rtc.PeerConnectionStateDisconnected })
+	p.world.Partition(p.hosts[0], p.hosts[1], false)
+	p.until("connected", func() bool { return p.rec[1].state() == rtc.PeerConnectionStateConnected })
+	p.must(p.pc[1].RestartICE())
+	p.negotiate(1)
+	p.world.Run(time.Second)
+	if !p.rec[1].has("signaling have-local-offer") {
+		t.Errorf("b heard %q", p.rec[1].heard())
+	}
+	// What goes the other way goes on, too.
+	p.must(far.SendText("still here"))
+	p.until("the other direction", func() bool { return p.rec[0].has("message bulk still here") })
+	got := newTally()
+	p.world.Go("reader", func() {
+		for m := range far.Messages(context.Background()) {
+			got.take(m.Data)
+		}
+	})
+	p.until("all is read", func() bool { return got.taken() == b.n })
+}
+
+// SendContext waits for room, honours its context, and prefers what is ready to a context that has ended; so does Messages.
+func TestContexts(t *testing.T) {
+	p, a, b := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, smallBuffers)
+	if err := a.SendContext(canceled(), []byte("room")); err != nil {
+		t.Errorf("SendContext with room and a context that has ended: %v", err)
+	}
+	p.until("it arrives", func() bool { return p.rec[1].received() == 1 })
+	b.Messages(canceled()) // pulled, and not read
+	bulk := newBulk(1, 16<<10)
+	bulk.fill(p, a)
+	if err := a.SendContext(canceled(), make([]byte, 64<<10)); !errors.Is(err, context.Canceled) {
+		t.Errorf("SendContext without room and a context that has ended: %v", err)
+	}
+	if err := a.SendContext(t.Context(), make([]byte, smallSendBuffer+1)); !errors.Is(err, rtc.ErrBufferFull) && !errors.Is(err, rtc.ErrMessageTooLarge) {
+		t.Errorf("SendContext of a message that never has room: %v", err)
+	}
+	waited := strings.Repeat("waited", 4000)
+	first, second, third := newTally(), newTally(), newTally()
+	ctx, cancel := context.WithCancel(t.Context())
+	message := bulk.next()
+	p.world.Go("canceled", func() { first.end(a.SendContext(ctx, message)) })
+	p.world.Go("waits", func() { second.end(a.SendTextContext(t.Context(), waited)) })
+	p.world.Run(time.Second)
+	if first.over() || second.over() {
+		t.Errorf("SendContext without room returns %v, %v", first.err, second.err)
+	}
+	cancel()
+	p.until("SendContext ends with its context", first.over)
+	if !errors.Is(first.err, context.Canceled) || second.over() {
+		t.Errorf("SendContext whose context ended: %v; the other has returned: %v", first.err, second.over())
+	}
+	got := newTally()
+	for m, err := range b.Messages(canceled()) {
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Messages with a context that has ended: %v", err)
+			}
+			break
+		}
+		got.take(m.Data)
+	}
+	if got.n == 0 {
+		t.Error("Messages prefers its context's end to messages that are there")
+	}
+	p.world.Go("reader", func() {
+		for m := range b.Messages(context.Background()) {
+			got.take(m.Data)
+		}
+	})
+	p.until("all is read", func() bool { return got.taken() == bulk.n+1 && second.over() })
+	if second.err != nil || got.last != waited {
+		t.Errorf("SendContext that waited: %v; the last message is %.10q", second.err, got.last)
+	}
+	// Nobody waits for ever on a connection that ends.
+	p.world.Partition(p.hosts[0], p.hosts[1], true)
+	for a.Send(message) == nil {
+	}
+	p.world.Go("closed", func() { third.end(a.SendContext(context.Background(), message)) })
+	p.world.Run(time.Millisecond)
+	p.must(p.pc[0].Close())
+	p.until("SendContext ends with the connection", third.over)
+	if !errors.Is(third.err, rtc.ErrDataChannelNotOpen) {
+		t.Errorf("SendContext on a connection that closes: %v", third.err)
+	}
+}
+
+// heap is the memory in use.
+func heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Promise 4, never dropped and yet bounded: messages of one byte, or of none, are charged for what it costs to keep them.
+func TestFloodOfSmallMessages(t *testing.T) {
+	for _, text := range []string{"", "x"} {
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
+			n, release := 0, false
+			p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, msg rtc.DataChannelMessage) {
+				for !release {
+					p.world.Sleep(100 * time.Millisecond)
+				}
+				if kind != "message" {
+					return
+				}
+				if n++; string(msg.Data) != text {
+					t.Errorf("message %d is %q", n, msg.Data)
+				}
+			}
+			const total = 50_000
+			before := heap()
+			for i := range total {
+				p.must(a.SendText(text))
+				if i%500 == 0 {
+					p.world.Run(10 * time.Millisecond)
+				}
+			}
+			p.world.Run(5 * time.Second)
+			held := total - int(a.BufferedAmount())
+			if most := smallReceiveBuffer / 64; held > most+100 || held < most/2 {
+				t.Errorf("%d messages are held by a receiver that takes none; it has room for %d", held, most)
+			}
+			if grown := heap() - before; grown > 32<<20 {
+				t.Errorf("%d bytes of memory for %d messages", grown, total)
+			}
+			release = true
+			p.until("all is taken", func() bool { return n == total })
+		})
+	}
+}
+
+// Promise 4, bounded: a peer that opens channels faster than they are heard of is stopped by the window, like one that sends messages.
+func TestFloodOfChannels(t *testing.T) {
+	p, _, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
+	opened, release := 0, false
+	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, _ rtc.DataChannelMessage) {
+		for !release {
+			p.world.Sleep(100 * time.Millisecond)
+		}
+		if kind == "open" {
+			opened++
+		}
+	}
+	const total = 3000
+	label := strings.Repeat("l", 250)
+	for i := range total {
+		_, err := p.pc[0].CreateDataChannel(fmt.Sprint(label, i), nil)
+		p.must(err)
+		if i%100 == 0 {
+			p.world.Run(10 * time.Millisecond)
+		}
+	}
+	p.world.Run(5 * time.Second)
+	if held, most := len(rtc.ReportOf(p.pc[1]).Channels), 1+smallReceiveBuffer/(250+64)+100; held > most || held < most/3 {
+		t.Errorf("%d channels wait to be heard of; there is room for %d", held, most)
+	}
+	release = true
+	p.until("all channels are open", func() bool { return opened == total })
+}
+
+// Detach gives a stream of bytes: what is written comes out, in order and complete, and then io.EOF, however reads and messages are cut.
+func TestDetachedStream(t *testing.T) {
+	p := newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02}}, smallBuffers)
+	in, out := newTally(), newTally()
+	var written, read bytes.Buffer
+	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
+		if kind == "channel" {
+			s := dc.Detach()
+			p.world.Go("reader", func() {
+				_, err := io.CopyBuffer(struct{ io.Writer }{&read}, struct{ io.Reader }{s}, make([]byte, 1000))
+				out.end(err)
+			})
+		}
+	}
+	dc, err := p.pc[0].CreateDataChannel("stream", nil)
+	p.must(err)
+	p.negotiate(0)
+	p.until("open", func() bool { return dc.ReadyState() == rtc.DataChannelStateOpen })
+	p.world.Go("writer", func() {
+		s, b := dc.Detach(), newBulk(1, 300_000)
+		for range 5 {
+			m := b.next()
+			written.Write(m)
+			if _, err := s.Write(m); err != nil {
+				in.end(err)
+				return
+			}
+		}
+		in.end(s.Close())
+	})
+	p.until("the end of the stream", func() bool { return in.over() && out.over() })
+	if in.err != nil || out.err != nil || !bytes.Equal(written.Bytes(), read.Bytes()) {
+		t.Errorf("%d bytes were written, %v; %d were read, %v", written.Len(), in.err, read.Len(), out.err)
+	}
+}
