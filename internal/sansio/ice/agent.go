@@ -83,13 +83,13 @@ func (a *Agent) SetRemote(now time.Time, c Credentials, lite bool) {
 		g.forgetRemote()
 	}
 	if !g.hasRemote {
-		// "The RECOMMENDED duration for the timer is equal to the agent's connectivity-check transaction timeout", RFC 8863 section 3,
+		// The RECOMMENDED duration for the timer is equal to the agent's connectivity-check transaction timeout, RFC 8863 section 3,
 		// which is (2^6-1+16) times the RTO.
 		g.patience = now.Add(79 * a.cfg.InitialRTO)
 	}
 	g.setRemote(c, lite)
 	if lite {
-		// "If one agent is a full ... and the other lite, the full agent MUST take on the controlling role", RFC 8445 section 6.1.1.
+		// The full one of two agents MUST take on the controlling role if the other is lite, RFC 8445 section 6.1.1.
 		a.setRole(true)
 	}
 	a.advance(now)

@@ -71,14 +71,14 @@ func HostCandidate(addr netip.AddrPort, ufrag string, localPreference uint16) Ca
 	}
 }
 
-// foundation is the same for candidates that "are of the same type, have bases with the same IP address, and use the same transport
-// protocol", RFC 8445 section 5.1.1.3, and likely different for others.
+// foundation is the same for candidates that are of the same type, have bases with the same IP address, and use the same transport
+// protocol, RFC 8445 section 5.1.1.3, and likely different for others.
 func foundation(t CandidateType, base netip.Addr) string {
 	return strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(t.String()+base.String()))), 10)
 }
 
-// peerReflexivePriority is the priority that a candidate learned by a check from the base of c has: "it is computed ... with the
-// peer-reflexive type preference", RFC 8445 section 7.1.1.
+// peerReflexivePriority is the priority of a candidate that is learned by a check from the base of c: the same but for the type
+// preference, RFC 8445 section 7.1.1.
 func (c *Candidate) peerReflexivePriority() uint32 {
 	return peerReflexivePreference<<24 | c.Priority&0x00ffffff
 }
@@ -153,8 +153,7 @@ func (c Candidate) String() string {
 	b = fmt.Appendf(b, "candidate:%s %d %s %d %s %d typ %v", c.Foundation, c.Component, c.protocol(), c.Priority,
 		c.Addr.Addr().WithZone(""), c.Addr.Port(), c.Type)
 	if c.Type != Host {
-		// "For server-reflexive, peer-reflexive, and relayed candidates, ... MUST be present": RFC 8839 section 5.1, which also allows to
-		// hide them.
+		// All candidates but host ones have a related address, RFC 8839 section 5.1, which may be hidden.
 		related := c.Related
 		if !related.IsValid() {
 			related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
@@ -188,8 +187,7 @@ func zoneless(a netip.AddrPort) netip.AddrPort {
 
 // canReach says whether a datagram from base can arrive at remote at all.
 func canReach(base, remote netip.Addr) bool {
-	// "candidate pairs ... having the same IP address family", and "IPv6 link-local addresses MUST NOT be paired with other than
-	// link-local addresses", RFC 8445 section 6.1.2.2. A remote candidate that is a loopback address names something on our own host.
+	// A pair has one address family, and IPv6 link-local addresses MUST NOT be paired with others, RFC 8445 section 6.1.2.2. A remote candidate that is a loopback address names something on our own host.
 	return base.Is4() == remote.Is4() &&
 		base.IsLinkLocalUnicast() == remote.IsLinkLocalUnicast() &&
 		base.IsLoopback() == remote.IsLoopback()

@@ -82,7 +82,7 @@ func TestHostCandidate(t *testing.T) {
 	}
 }
 
-// "The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits",
+// The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits,
 // and ice-char is "ALPHA / DIGIT / "+" / "/"", RFC 8839 section 5.4.
 func TestNewCredentials(t *testing.T) {
 	seen := map[Credentials]bool{}

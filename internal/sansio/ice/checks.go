@@ -96,11 +96,8 @@ func (a *Agent) begin(p *pair, now time.Time) {
 }
 
 func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
-	// "the priority that ... would be assigned to a peer-reflexive candidate learned through this check", RFC 8445 section 7.1.1.
-	priority := p.local.Priority
-	if c := p.gen.atBase(p.base); c != nil {
-		priority = c.Priority
-	}
+	// The priority that a peer-reflexive candidate learned by this check would have, RFC 8445 section 7.1.1.
+	priority := p.gen.atBase(p.base).peerReflexivePriority()
 	p.requestsSent++
 	p.lastSent = now
 	// Not answered, it is asked again long before the interval is over: six tries in 30 seconds would end one connection in sixty on a path
@@ -108,7 +105,7 @@ func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
 	p.consentDue = now.Add(a.cfg.ConsentInterval / 5)
 	p.patience = a.vary(a.cfg.KeepaliveInterval)
 	a.write(packet{kind: request, gen: p.gen, id: t.id, local: p.base, remote: p.addr,
-		priority: peerReflexivePreference<<24 | priority&0x00ffffff, controlling: t.controlling, useCandidate: t.useCandidate})
+		priority: priority, controlling: t.controlling, useCandidate: t.useCandidate})
 }
 
 // PollTimeout is when HandleTimeout is to be called at the latest; zero: not before something else happens. HandleData may postpone it.

@@ -53,9 +53,9 @@ func (c *Config) setDefaults() {
 		// packet, and a lost first check costs half as much.
 		{&c.InitialRTO, 250 * time.Millisecond, 250 * time.Millisecond},
 		{&c.KeepaliveInterval, 2500 * time.Millisecond, never},
-		// "implementations SHOULD set a default interval of 5 seconds", RFC 7675 section 5.1.
+		// implementations SHOULD set a default interval of 5 seconds, RFC 7675 section 5.1.
 		{&c.ConsentInterval, 5 * time.Second, never},
-		// "Consent expires after 30 seconds", RFC 7675 section 5.1.
+		// Consent expires after 30 seconds, RFC 7675 section 5.1.
 		{&c.ConsentTimeout, 30 * time.Second, never},
 		{&c.DisconnectedTimeout, 5 * time.Second, never},
 		{&c.FailedTimeout, 25 * time.Second, never},
@@ -83,8 +83,8 @@ type Credentials struct{ Ufrag, Pwd string }
 
 // NewCredentials draws credentials from rand.
 func NewCredentials(rand io.Reader) (Credentials, error) {
-	// "The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits of
-	// randomness", RFC 8839 section 5.4. Base64's alphabet is ice-char: 6 bytes make 8 characters of 48 bits, 18 make 24 of 144.
+	// The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits of
+	// randomness, RFC 8839 section 5.4. Base64's alphabet is ice-char: 6 bytes make 8 characters of 48 bits, 18 make 24 of 144.
 	var b [24]byte
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return Credentials{}, fmt.Errorf("ice: reading randomness: %w", err)
@@ -104,8 +104,6 @@ var (
 	ErrWrongGeneration = errors.New("ice: candidate of another generation")
 	// ErrTooManyCandidates: Config.MaxRemoteCandidates is reached.
 	ErrTooManyCandidates = errors.New("ice: too many remote candidates")
-	// ErrEndOfCandidates: the remote side has said that no more candidates come.
-	ErrEndOfCandidates = errors.New("ice: candidate after end-of-candidates")
 	// ErrClosed: the agent is closed.
 	ErrClosed = errors.New("ice: agent is closed")
 )

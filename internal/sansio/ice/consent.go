@@ -6,14 +6,13 @@ const (
 	// probeInterval is the time between probes of a route that has fallen silent: often enough that a path of 30 % loss is hardly ever
 	// called disconnected, and one that heals is noticed at once.
 	probeInterval = 500 * time.Millisecond
-	// reserves is how many valid pairs are kept alive besides the route, and reserveInterval how often: "Tr SHOULD be ... 15 seconds",
-	// RFC 8445 section 11. They are asked together with the route, so the time varies by one consent interval.
+	// reserves is how many valid pairs are kept alive besides the route, and reserveInterval how often: Tr is 15 seconds in RFC 8445
+	// section 11. They are asked together with the route, so the time varies by one consent interval.
 	reserves        = 3
 	reserveInterval = 12 * time.Second
 )
 
-// vary draws from 0.8 to 1.2 times d: "each interval MUST be randomized ... between 0.8 and 1.2 times the basic period", RFC 7675 section
-// 5.1. For probes it keeps the two sides from asking each other at the same moments.
+// vary draws from 0.8 to 1.2 times d, as consent checks MUST be randomized, RFC 7675 section 5.1. For probes it keeps the two sides from asking each other at the same moments.
 func (a *Agent) vary(d time.Duration) time.Duration {
 	return d*4/5 + time.Duration(a.rng.Int64N(max(1, int64(d*2/5))))
 }
@@ -52,7 +51,7 @@ func (a *Agent) maintain(now time.Time) {
 	}
 }
 
-// ask sends a check on a valid pair. "Each STUN binding request for consent MUST use a new STUN transaction identifier", RFC 7675 section
+// ask sends a check on a valid pair. Each STUN binding request for consent MUST use a new STUN transaction identifier, RFC 7675 section
 // 5.1; it is not retransmitted, the next one follows.
 func (a *Agent) ask(p *pair, now time.Time) {
 	p.consentRequestsSent++
@@ -70,7 +69,7 @@ func (a *Agent) expire(now time.Time) {
 		}
 		had := g.hasValid()
 		for _, p := range g.pairs {
-			// "Consent expires after 30 seconds ... it MUST cease transmission on that 5-tuple", RFC 7675 section 5.1.
+			// Consent expires after 30 seconds, and transmission MUST cease with it, RFC 7675 section 5.1.
 			if p.state == PairSucceeded && now.Sub(p.consented) >= a.cfg.ConsentTimeout {
 				p.become(PairFailed)
 				g.unselect(p)

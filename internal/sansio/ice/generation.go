@@ -146,8 +146,7 @@ func (a *Agent) addPair(g *generation, local, remote *Candidate, force bool) *pa
 		addr = netip.AddrPortFrom(addr.Addr().WithZone(base.Addr().Zone()), addr.Port())
 	}
 	if p := g.find(base, addr); p != nil {
-		// "if the local candidate in a candidate pair is a server-reflexive candidate, the server-reflexive candidate MUST be replaced by
-		// its base", RFC 8445 section 6.1.2.4: pairs are what they are sent from, so this one is redundant.
+		// A server-reflexive local candidate MUST be replaced by its base in a pair, RFC 8445 section 6.1.2.4: pairs are what they are sent from, so this one is redundant.
 		return p
 	}
 	p := &pair{gen: g, local: local, remote: remote, base: base, addr: addr, serial: g.made}
@@ -162,8 +161,7 @@ func (a *Agent) addPair(g *generation, local, remote *Candidate, force bool) *pa
 	return p
 }
 
-// evict makes room for p: "discarding the candidate pairs with the lowest priority", RFC 8445 section 6.1.2.5, of those that nothing is
-// known about.
+// evict makes room for p: the pairs of the lowest priority are discarded, RFC 8445 section 6.1.2.5, of those that nothing is known about.
 func (g *generation) evict(p *pair, force bool) bool {
 	for i := len(g.pairs) - 1; i >= 0; i-- {
 		q := g.pairs[i]

@@ -85,12 +85,11 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		return true
 	}
 	if !a.controlling && m.Contains(stun.AttrUseCandidate) {
-		// "If the state of this pair is Succeeded, ... the agent sets the nominated flag"; else "if the state is In-Progress ... the agent
-		// remembers", RFC 8445 section 7.3.1.5: a nomination counts as soon as the pair is valid.
+		// RFC 8445 section 7.3.1.5: a nomination counts at once if the pair is valid, else it is remembered until its check succeeds.
 		p.nominatedAt = now
 	}
-	// "If the state of that pair is Succeeded, nothing further is done. If ... In-Progress, the agent cancels the In-Progress transaction.
-	// ... the agent MUST create a new connectivity check for that pair", RFC 8445 section 7.3.1.4; so too for Waiting and Failed.
+	// RFC 8445 section 7.3.1.4: nothing further is done for a pair that has succeeded; a check in progress is cancelled (its response still
+	// counts), and a new one MUST be made, as it is for a pair that waits or has failed.
 	if p.state != PairSucceeded {
 		p.enqueue()
 	}
@@ -122,16 +121,14 @@ func (a *Agent) addressee(m *stun.Message) (g *generation, peer []byte) {
 // it is done.
 func (a *Agent) losesTo(m *stun.Message) bool {
 	if theirs, ok := attr64(m, stun.AttrICEControlling); ok && a.controlling {
-		// "If the agent's tiebreaker value is larger than or equal to the contents of the ICE-CONTROLLING attribute, the agent generates a
-		// Binding error response and includes an ERROR-CODE attribute with a value of 487"
+		// The larger or equal tie-breaker keeps the controlling role, and says so by 487.
 		if a.tieBreaker >= theirs {
 			return true
 		}
 		a.conflicts++
 		a.setRole(false)
 	} else if theirs, ok := attr64(m, stun.AttrICEControlled); ok && !a.controlling {
-		// "If the agent's tiebreaker value is larger than or equal to the contents of the ICE-CONTROLLED attribute, the agent switches to
-		// the controlling role."
+		// The larger or equal tie-breaker takes the controlling role.
 		if a.tieBreaker < theirs {
 			return true
 		}
@@ -195,8 +192,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	}
 	if p.base != local || p.addr != remote {
 		a.dropped.Asymmetric++
-		// "The agent MUST check that the source and destination transport addresses in the Binding response are symmetric ... if not, the
-		// agent MUST set the candidate pair state to Failed", RFC 8445 section 7.2.5.2.1. A pair that works is not ended by a copy of its
+		// "If the addresses are not symmetric, the agent MUST set the candidate pair state to Failed", RFC 8445 section 7.2.5.2.1. A pair that works is not ended by a copy of its
 		// response from elsewhere, and the transaction stays: if the true response follows, the pair is valid.
 		if p.state == PairInProgress {
 			p.become(PairFailed)
@@ -268,12 +264,11 @@ func (p *pair) end(i int) { p.transactions = slices.Delete(p.transactions, i, i+
 // handleError takes an authenticated error response.
 func (a *Agent) handleError(p *pair, t transaction, code stun.ErrorCode) {
 	if code == stun.CodeRoleConflict && p.gen == a.cur {
-		// "If the Binding request contained the ICE-CONTROLLING attribute, the agent MUST switch to the controlled role", and the other
-		// way round, RFC 8445 section 7.2.5.1, "if it has not done so already".
+		// The agent MUST give up the role that its request claimed, RFC 8445 section 7.2.5.1, if it has not done so already.
 		if t.controlling == a.controlling {
 			a.conflicts++
 			a.setRole(!t.controlling)
-			// "The agent MUST change the tiebreaker value."
+			// It MUST change its tie-breaker as well.
 			a.tieBreaker = a.random64()
 		}
 		if p.state != PairSucceeded {
@@ -286,23 +281,18 @@ func (a *Agent) handleError(p *pair, t transaction, code stun.ErrorCode) {
 	}
 }
 
-// setMapped notes the address that the peer saw the request come from. "If the transport address returned in XOR-MAPPED-ADDRESS does not
-// match any of the local candidates that the agent knows about, the mapped address represents a new ... peer-reflexive candidate",
-// RFC 8445 section 7.2.5.3.1. It belongs to its pair alone.
+// setMapped notes the address that the peer saw the request come from. If it is no local candidate, it is a
+// new peer-reflexive one, RFC 8445 section 7.2.5.3.1. It belongs to its pair alone.
 func (a *Agent) setMapped(p *pair, mapped netip.AddrPort) {
 	if mapped == zoneless(p.local.Addr) {
 		return
 	}
 	l := p.gen.localAt(mapped, p.base)
 	if l == nil {
-		base := p.gen.atBase(p.base)
-		if base == nil {
-			panic("BUG: ice: a pair without a local candidate")
-		}
 		l = &Candidate{
 			Foundation: foundation(PeerReflexive, p.base.Addr()),
 			Component:  1,
-			Priority:   base.peerReflexivePriority(),
+			Priority:   p.gen.atBase(p.base).peerReflexivePriority(),
 			Addr:       mapped,
 			Type:       PeerReflexive,
 			Related:    p.base,

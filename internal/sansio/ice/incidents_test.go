@@ -50,7 +50,7 @@ func TestCVE2026_116790_NoIntegrity(t *testing.T) {
 		cut := p.request(use)
 		cut[len(cut)-15] ^= 1 // within MESSAGE-INTEGRITY
 		short := stun.RawAttribute{Type: stun.AttrMessageIntegrity, Value: []byte{1, 2, 3, 4}}
-		// Attributes after MESSAGE-INTEGRITY are not protected by it: RFC 8489 section 14.5, "MUST ignore all attributes that follow".
+		// Attributes after MESSAGE-INTEGRITY are not protected by it: RFC 8489 section 14.5, they MUST be ignored.
 		p.sendFrom(p.addr, p.build(stun.BindingRequest, user, role, prio, ours, use, stun.Fingerprint))
 		if !controlling && !p.a.cur.pairs[0].nominatedAt.IsZero() {
 			t.Error("USE-CANDIDATE behind MESSAGE-INTEGRITY nominates")

@@ -13,8 +13,8 @@ import (
 
 // Each test holds one sentence.
 
-// RFC 8489 section 6.2.1: "assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500 ms, 3500 ms, 7500 ms, 15500 ms,
-// and 31500 ms. If the client has not received a response after 39500 ms, the client will consider the transaction to have timed out."
+// RFC 8489 section 6.2.1: assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500 ms, 3500 ms, 7500 ms, 15500 ms,
+// and 31500 ms. If the client has not received a response after 39500 ms, the client will consider the transaction to have timed out.
 func TestRetransmission(t *testing.T) {
 	p := newPeer(t, Config{InitialRTO: 500 * time.Millisecond})
 	p.answer()
@@ -48,8 +48,7 @@ func TestRetransmission(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 14.2: "the agent ... MUST NOT send checks faster than one per Ta", and section 14.3: "RTO = MAX (500ms, Ta *
-// (Num-Waiting + Num-In-Progress))".
+// RFC 8445 section 14.2: one check per Ta, and section 14.3: the RTO grows with the number of pairs that wait or are in progress.
 func TestPace(t *testing.T) {
 	p := newPeer(t, Config{Ta: 50 * time.Millisecond})
 	for i := range 10 {
@@ -71,20 +70,18 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 7.1.1: PRIORITY "MUST be set to the priority that would be assigned to a peer-reflexive candidate".
+// RFC 8445 section 7.1.1: PRIORITY MUST be set to the priority that would be assigned to a peer-reflexive candidate.
 func TestCheckAttributes(t *testing.T) {
 	for _, controlling := range []bool{false, true} {
 		p, check := newCheckedPeer(t, Config{Controlling: controlling})
 		if v, _ := attr32(check.m, stun.AttrPriority); v != 110<<24|65535<<8|255 {
 			t.Errorf("PRIORITY %d", v)
 		}
-		// "the username ... is formed by concatenating the username fragment provided by the peer with the username fragment of the ICE agent
-		// sending the request, separated by a colon", section 7.2.2.
+		// The username is the peer's fragment, a colon, and the sender's, section 7.2.2.
 		if v, _ := check.m.Get(stun.AttrUsername); string(v) != p.creds.Ufrag+":"+p.a.LocalCredentials().Ufrag {
 			t.Errorf("USERNAME %s", v)
 		}
-		// "The controlling agent MUST include the USE-CANDIDATE attribute in order to nominate a candidate pair. The controlled agent MUST NOT",
-		// section 7.1.2.
+		// USE-CANDIDATE is the controlling agent's to send, section 7.1.2.
 		tie, ok := attr64(check.m, map[bool]stun.AttrType{true: stun.AttrICEControlling, false: stun.AttrICEControlled}[controlling])
 		if !ok || tie != p.a.tieBreaker || check.m.Contains(stun.AttrUseCandidate) != controlling {
 			t.Errorf("controlling %v: %s", controlling, describe(check.raw))
@@ -109,8 +106,8 @@ func TestAsymmetricResponse(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 7.2.5.3.1: a mapped address that is no local candidate "represents a new ... peer-reflexive candidate", whose priority is
-// "the value of the PRIORITY attribute in the Binding request".
+// RFC 8445 section 7.2.5.3.1: a mapped address that is no local candidate is a new peer-reflexive candidate, whose priority is the value
+// of the PRIORITY attribute in the Binding request.
 func TestMappedAddress(t *testing.T) {
 	p, check := newCheckedPeer(t, Config{})
 	answer := p.build(stun.NewTransactionIDSetter(check.m.TransactionID), stun.BindingSuccess,
@@ -128,8 +125,7 @@ func TestMappedAddress(t *testing.T) {
 	}
 }
 
-// RFC 8489 section 6.3.1: "If the request contains one or more unknown comprehension-required attributes, the server replies with an error
-// response with an error code of 420 (Unknown Attribute) and includes an UNKNOWN-ATTRIBUTES attribute". Not so if nobody vouches for it.
+// RFC 8489 section 6.3.1: a request with unknown comprehension-required attributes is answered by 420 and the list of them. Not so if nobody vouches for it.
 func TestUnknownAttributes(t *testing.T) {
 	p := newPeer(t, Config{})
 	p.send(p.request(stun.RawAttribute{Type: 0x7abc, Value: []byte("x")}, stun.RawAttribute{Type: 0xfabc}))
@@ -181,8 +177,7 @@ func TestRoleConflict(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 7.2.5.1: "the agent MUST switch to the controlled role ... add the candidate pair ... to the triggered-check queue ... and
-// set the candidate pair state to Waiting. ... The agent MUST change the tiebreaker value."
+// RFC 8445 section 7.2.5.1: with a 487 the agent MUST switch its role, queue the pair for a triggered check, and change its tie-breaker.
 func TestRoleConflictResponse(t *testing.T) {
 	p, check := newCheckedPeer(t, Config{Controlling: true})
 	tie := p.a.tieBreaker
@@ -198,8 +193,7 @@ func TestRoleConflictResponse(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 6.1.2.5: "an agent MUST limit the total number of connectivity checks ... by discarding the candidate pairs with the
-// lowest priority".
+// RFC 8445 section 6.1.2.5: the number of checks MUST be limited, by discarding the pairs of the lowest priority.
 func TestPairLimit(t *testing.T) {
 	p := newPeer(t, Config{MaxPairs: 5, MaxRemoteCandidates: 20})
 	for i := range 20 {
@@ -246,8 +240,8 @@ func TestPairPriority(t *testing.T) {
 	}
 }
 
-// RFC 8445 section 6.1.2.2: pairs have one address family, and "IPv6 link-local addresses MUST NOT be paired with other than link-local
-// addresses".
+// RFC 8445 section 6.1.2.2: pairs have one address family, and IPv6 link-local addresses MUST NOT be paired with other than link-local
+// addresses.
 func TestPairing(t *testing.T) {
 	a := New(Config{Rand: newSeeded(1)})
 	for _, l := range []string{"192.0.2.1:1", "127.0.0.1:1", "[2001:db8::1]:1", "[fe80::1%eth0]:1", "[fe80::1%eth1]:1"} {
@@ -276,7 +270,7 @@ func TestPairing(t *testing.T) {
 	}
 }
 
-// RFC 8863 section 4: an agent "MUST NOT ... set the state of the checklist to Failed ... before the PAC timer expires", even if the peer
+// RFC 8863 section 4: a checklist MUST NOT fail before the PAC timer expires, even if the peer
 // has said that it has no candidates: it may come from where it did not expect.
 func TestPatience(t *testing.T) {
 	for _, comes := range []bool{false, true} {
@@ -308,8 +302,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// RFC 7675 section 5.1: "Each STUN binding request for consent MUST use a new STUN transaction identifier", "randomized ... between 0.8 and
-// 1.2", and "Consent expires after 30 seconds".
+// RFC 7675 section 5.1: Each STUN binding request for consent MUST use a new STUN transaction identifier, its interval is randomized
+// by 0.8 to 1.2, and consent expires after 30 seconds.
 func TestConsent(t *testing.T) {
 	p := newConnectedPeer(t, Config{KeepaliveInterval: -1})
 	ids := map[transactionID]bool{}
@@ -385,7 +379,7 @@ func TestRedundantRemoteCandidate(t *testing.T) {
 	}
 }
 
-// "If the agent receives a candidate whose ufrag is not of the current generation, it is dropped", as in RFC 8840 section 4.4.
+// A candidate whose ufrag is not of the current generation is dropped, RFC 8840 section 4.4.
 func TestCandidateOfWrongGeneration(t *testing.T) {
 	p := newPeer(t, Config{})
 	wrong := HostCandidate(addr("203.0.113.1:1"), "nope", 65535)

@@ -97,8 +97,7 @@ func (a *Agent) wantState(now time.Time) State {
 			}
 			return StateConnected
 		case p.gen != g:
-			// "If begun in the transient disconnected state, [an ICE restart] causes ... a transition to checking, effectively forgetting
-			// that connectivity was previously lost", W3C WebRTC section 5.6.3.
+			// A restart that begins disconnected leads to checking: that connectivity was lost is forgotten, says the W3C.
 			return StateChecking
 		}
 		return StateDisconnected

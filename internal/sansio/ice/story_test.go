@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "record the stories in testdata anew")
 
-// Each file of testdata tells a story: a command, then "----" and all that was sent and every event that it led to.
+// Each file of testdata tells a story: a command, then ---- and all that was sent and every event that it led to.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

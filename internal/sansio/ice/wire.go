@@ -127,8 +127,7 @@ func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
 // decode reads a Binding message into c.in, and counts why not.
 func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
 	m = &c.in
-	// "The message length MUST contain the size of the message in bytes, not including the 20-byte STUN header. ... the last 2 bits of
-	// this field are always zero", RFC 8489 section 5.
+	// The length is that of the message without its header, and a multiple of 4, RFC 8489 section 5.
 	if len(b) < headerSize || len(b) > maxPacket || b[0]&0xc0 != 0 || len(b)%4 != 0 ||
 		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || stun.Decode(b, m) != nil {
 		n.Malformed++
@@ -138,8 +137,7 @@ func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
 		n.Unexpected++
 		return nil, false
 	}
-	// "FINGERPRINT ... MUST be the last attribute in the message", RFC 8489 section 14.7; "agents MUST include the FINGERPRINT attribute
-	// in all ... messages", RFC 8445 section 7.1, of which only requests are held to it here.
+	// FINGERPRINT MUST be the last attribute, RFC 8489 section 14.7. ICE uses it in all messages, of which requests are held to it here.
 	last := len(m.Attributes) - 1
 	has := m.Contains(stun.AttrFingerprint)
 	if !has && m.Type.Class == stun.ClassRequest ||
