@@ -1,0 +1,354 @@
+package rtc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/sim"
+	"github.com/sansrtc/rtc/runtime/std"
+)
+
+// wantEnd holds that a connection has ended as it should: Done is closed, its last event is closed, and so are its channels.
+func wantEnd(t testing.TB, r *recorder, pc *rtc.PeerConnection) {
+	t.Helper()
+	select {
+	case <-pc.Done():
+	default:
+		t.Errorf("%s: Done is not closed", r.name)
+	}
+	heard := r.heard()
+	if n := len(heard); n == 0 || heard[n-1] != "connection closed" || slices.Index(heard, "connection closed") != n-1 {
+		t.Errorf("%s: closed is not the last event: %q", r.name, heard)
+	}
+	count := map[string]int{}
+	for _, l := range heard {
+		count[l]++
+	}
+	for l, n := range count {
+		kind, label, _ := strings.Cut(l, " ")
+		if (kind == "open" || kind == "channel" || kind == "close") && (n != 1 || count["close "+label] != 1) {
+			t.Errorf("%s: channel %s: %q", r.name, label, heard)
+		}
+	}
+	if s := []any{pc.ConnectionState(), pc.ICEConnectionState(), pc.SignalingState()}; s[0] != rtc.PeerConnectionStateClosed ||
+		s[1] != rtc.ICEConnectionStateClosed && slices.ContainsFunc(heard, func(l string) bool { return strings.HasPrefix(l, "ice ") }) ||
+		s[2] != rtc.SignalingStateClosed {
+		t.Errorf("%s: the states are %v", r.name, s)
+	}
+}
+
+// Close at every stage: before each call of the API, and after each step of the simulation from the first check to data that is under way
+// in both directions. Done closes, closed is the last event, channels close; and once both ends are connected the peer hears of it at once.
+func TestCloseAtEveryStep(t *testing.T) {
+	certificate, err := rtc.GenerateCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const delay = 5 * time.Millisecond
+	cfg := sim.Config{Start: certificate.Expires().AddDate(0, 0, -10), Handoff: -1, Link: sim.Link{Delay: delay}}
+	closers := map[string][]int{"a": {0}, "b": {1}, "both": {0, 1}, "twice": {0, 0}}
+	for name, sides := range closers {
+		for k, more := 0, true; more; k++ {
+			t.Run(fmt.Sprintf("%s/%d", name, k), func(t *testing.T) {
+				p := newPair(t, cfg, func(_ int, b rtc.Builder) rtc.Builder { return b.Certificates(*certificate) })
+				a, b := p.pc[0], p.pc[1]
+				var dc [2]*rtc.DataChannel
+				calls := []func(){
+					func() { dc[0], err = a.CreateDataChannel("first", nil) },
+					func() { err = a.SetLocalDescription(rtc.SessionDescription{}) },
+					func() { err = b.SetRemoteDescription(*a.LocalDescription()) },
+					func() { dc[1], err = b.CreateDataChannel("second", nil) },
+					func() { err = b.SetLocalDescription(rtc.SessionDescription{}) },
+					func() { err = a.SetRemoteDescription(*b.LocalDescription()) },
+				}
+				sent := 0
+				for i := range k {
+					switch {
+					case i < len(calls):
+						if calls[i](); err != nil {
+							t.Fatal(err)
+						}
+						continue
+					case !p.world.Step():
+						t.Fatal("nothing is left to do")
+					}
+					for _, d := range dc {
+						if sent < 20 && d.ReadyState() == rtc.DataChannelStateOpen {
+							sent++
+							p.must(d.Send(make([]byte, 5000)))
+						}
+					}
+				}
+				connected := func(i int) bool { return p.rec[i].state() == rtc.PeerConnectionStateConnected }
+				heard := connected(0) && connected(1)
+				for _, i := range sides {
+					p.must(p.pc[i].Close())
+					if s := p.pc[i].ConnectionState(); s != rtc.PeerConnectionStateClosed {
+						t.Errorf("%s is %v behind its Close", p.rec[i].name, s)
+					}
+				}
+				if heard {
+					p.world.Run(2 * delay)
+					wantEnd(t, p.rec[0], a)
+					wantEnd(t, p.rec[1], b)
+				}
+				p.world.Run(time.Second)
+				wantEnd(t, p.rec[sides[0]], p.pc[sides[0]])
+				a.Close()
+				b.Close()
+				p.world.Run(time.Millisecond)
+				wantEnd(t, p.rec[0], a)
+				wantEnd(t, p.rec[1], b)
+				more = !heard || p.rec[0].received()+p.rec[1].received() < 16
+			})
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// Close is W3C's: what waits to be sent is lost, the peer hears of the end within the path's delay, and its channels close first.
+func TestCloseIsAbrupt(t *testing.T) {
+	const delay = 30 * time.Millisecond
+	p, a, _ := connected(t, sim.Config{Link: sim.Link{Delay: delay, Rate: 1e6}}, nil, nil)
+	p.must(a.Send(make([]byte, 200_000)))
+	p.world.Run(100 * time.Millisecond)
+	p.must(p.pc[0].Close())
+	if n := a.BufferedAmount(); n != 0 {
+		t.Errorf("%d bytes wait in a closed connection", n)
+	}
+	start := p.world.Now()
+	p.until("the peer hears of it", func() bool { return p.rec[1].state() == rtc.PeerConnectionStateClosed })
+	// The bottleneck's queue is before the close_notify.
+	if took := p.world.Now().Sub(start); took > delay+600*time.Millisecond {
+		t.Errorf("the peer heard after %v", took)
+	}
+	heard := p.rec[1].heard()
+	want := []string{"close data", "ice closed", "signaling closed", "connection closed"}
+	if tail := heard[len(heard)-4:]; !slices.Equal(tail, want) {
+		t.Errorf("the peer heard %q, want %q at the end", heard, want)
+	}
+	if p.rec[1].received() != 0 {
+		t.Error("a message came whose end was never sent")
+	}
+}
+
+// A channel closes from either side or from both at once; what its closer has sent arrives before.
+func TestChannelClose(t *testing.T) {
+	for _, loss := range []float64{0, 0.1} {
+		for name, sides := range map[string][]int{"maker": {0}, "other": {1}, "both": {0, 1}, "twice": {1, 1}} {
+			t.Run(fmt.Sprintf("%s/loss=%v", name, loss), func(t *testing.T) {
+				p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: loss}}, nil, nil)
+				dc, closer := [2]*rtc.DataChannel{a, b}, sides[0]
+				for range 50 {
+					p.must(dc[closer].Send(make([]byte, 10_000)))
+				}
+				for _, i := range sides {
+					p.must(dc[i].Close())
+					if s := dc[i].ReadyState(); s != rtc.DataChannelStateClosing {
+						t.Errorf("behind Close the channel is %v", s)
+					}
+					if err := dc[i].SendText("late"); !errors.Is(err, rtc.ErrDataChannelNotOpen) {
+						t.Errorf("Send behind Close: %v", err)
+					}
+				}
+				p.until("close at both ends", func() bool { return p.rec[0].has("close data") && p.rec[1].has("close data") })
+				if n := p.rec[1-closer].received(); n != 50 && name != "both" {
+					t.Errorf("%d messages of 50 came before the close", n)
+				}
+				for i, r := range p.rec {
+					if heard := r.has("closing data"); heard == slices.Contains(sides, i) {
+						t.Errorf("%s heard closing: %v", r.name, heard)
+					}
+				}
+				// The connection stays, and its next channel works.
+				if _, err := p.pc[closer].CreateDataChannel("next", nil); err != nil {
+					t.Fatal(err)
+				}
+				p.until("the next channel", func() bool { return p.rec[0].has("open next") && p.rec[1].has("open next") })
+			})
+		}
+	}
+}
+
+// A stream's id serves one channel after the other, a thousand times, whoever closes: each has its own message and no other's.
+func TestChannelReopens(t *testing.T) {
+	p, _, _ := connected(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02, Reorder: 0.05}}, nil, nil)
+	var got, ended [2]int
+	for i, r := range p.rec {
+		r.on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
+			switch kind {
+			case "message":
+				got[i]++
+				if string(msg.Data) != dc.Label() {
+					t.Errorf("channel %s has %q", dc.Label(), msg.Data)
+				}
+			case "close":
+				ended[i]++
+			case "error":
+				t.Errorf("channel %s has an error", dc.Label())
+			}
+		}
+	}
+	yes, id := true, uint16(100)
+	for n := range 1000 {
+		label := fmt.Sprint("life", n)
+		var dc [2]*rtc.DataChannel
+		for i := range dc {
+			if i == 1 && n%3 == 0 {
+				p.world.Run(3 * time.Millisecond) // the other's message may be there before the channel is
+			}
+			var err error
+			if dc[i], err = p.pc[i].CreateDataChannel(label, &rtc.DataChannelInit{Negotiated: &yes, ID: &id}); err != nil {
+				t.Fatal(err)
+			}
+			p.must(dc[i].SendText(label))
+		}
+		p.until("messages", func() bool { return got == [2]int{n + 1, n + 1} })
+		p.must(dc[n%2].Close())
+		if n%5 == 0 {
+			p.must(dc[1-n%2].Close())
+		}
+		p.until("close at both ends", func() bool { return ended == [2]int{n + 1, n + 1} })
+	}
+	stats := p.pc[0].GetStats()
+	if n := len(stats); n > 100 {
+		t.Errorf("%d stats are left of channels that are gone", n)
+	}
+}
+
+// A thousand channels that are announced, one after the other: each opens, carries and closes.
+func TestChannelsComeAndGo(t *testing.T) {
+	p, _, _ := connected(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02}}, nil, nil)
+	closed := [2]int{}
+	for i, r := range p.rec {
+		r.on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
+			switch kind {
+			case "message":
+				dc.Close()
+			case "close":
+				closed[i]++
+			}
+		}
+	}
+	for n := range 1000 {
+		dc, err := p.pc[n%2].CreateDataChannel(fmt.Sprint(n), nil)
+		p.must(err)
+		p.must(dc.SendText("bye"))
+		if n%10 == 9 {
+			p.until("close at both ends", func() bool { return closed == [2]int{n + 1, n + 1} })
+		}
+	}
+	if got := p.rec[0].received() + p.rec[1].received(); got != 1000 {
+		t.Errorf("%d messages of 1000", got)
+	}
+}
+
+// After Close every operation fails by an InvalidStateError with ErrConnectionClosed, getters and iterators still answer, and nothing hangs.
+func TestCallsAfterClose(t *testing.T) {
+	for _, released := range []bool{false, true} {
+		t.Run(fmt.Sprint("released=", released), func(t *testing.T) {
+			p, a, _ := connected(t, sim.Config{}, nil, nil)
+			pc := p.pc[0]
+			p.must(pc.Close())
+			if released {
+				p.world.Run(time.Second)
+				<-pc.Done()
+			}
+			v := reflect.ValueOf(pc)
+			tried := 0
+			for i := range v.NumMethod() {
+				m, name := v.Method(i), v.Type().Method(i).Name
+				outs := m.Type().NumOut()
+				if outs == 0 || m.Type().Out(outs-1) != reflect.TypeFor[error]() {
+					continue
+				}
+				var args []reflect.Value
+				for j := range m.Type().NumIn() {
+					args = append(args, reflect.Zero(m.Type().In(j)))
+				}
+				err, _ := m.Call(args)[outs-1].Interface().(error)
+				var state *rtc.InvalidStateError
+				switch {
+				case name == "Close" && err == nil:
+				case !errors.As(err, &state) || !errors.Is(err, rtc.ErrConnectionClosed):
+					t.Errorf("%s: %v", name, err)
+				}
+				tried++
+			}
+			if tried < 9 {
+				t.Errorf("only %d methods return errors", tried)
+			}
+			for name, send := range map[string]func() error{
+				"Send":        func() error { return a.Send([]byte("late")) },
+				"SendText":    func() error { return a.SendText("late") },
+				"SendContext": func() error { return a.SendContext(context.Background(), []byte("late")) },
+				"Write":       func() error { _, err := a.Detach().Write([]byte("late")); return err },
+			} {
+				var state *rtc.InvalidStateError
+				if err := send(); !errors.As(err, &state) || !errors.Is(err, rtc.ErrDataChannelNotOpen) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			for _, f := range pcCalls {
+				f(pc, p.pc[1])
+			}
+			for _, f := range dcCalls {
+				f(a)
+			}
+			p.world.Run(time.Second)
+			if a.ReadyState() != rtc.DataChannelStateClosed || a.Close() != nil {
+				t.Errorf("the channel is %v", a.ReadyState())
+			}
+			for range a.Messages(context.Background()) {
+				t.Error("a message of a closed connection")
+			}
+			for range pc.Events(context.Background()) {
+				t.Error("an event of a closed connection")
+			}
+			for range pc.DataChannels(context.Background()) {
+				t.Error("a channel of a closed connection")
+			}
+			wantEnd(t, p.rec[0], pc)
+		})
+	}
+}
+
+// Close of both ends from many goroutines at once, while others send, call and negotiate over real sockets, ends everything.
+func TestCloseFromManyGoroutines(t *testing.T) {
+	for round := range 20 {
+		pc, rec := realPair(t, std.Default(), nil)
+		var all sync.WaitGroup
+		for i := range pc {
+			dc := rec[i].channel(0)
+			for range 4 {
+				all.Go(func() {
+					for n := 0; dc.Send(make([]byte, 1000)) == nil || n < 3; n++ {
+						pc[i].GetStats()
+					}
+				})
+				all.Go(func() {
+					for range round {
+						pc[i].CreateOffer(nil)
+					}
+					pc[i].Close()
+				})
+			}
+			all.Go(func() { pc[i].SetLocalDescription(rtc.SessionDescription{}) })
+		}
+		all.Wait()
+		for i := range pc {
+			<-pc[i].Done()
+			wantEnd(t, rec[i], pc[i])
+		}
+	}
+}
