@@ -3,6 +3,7 @@ package sim_test
 import (
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sansrtc/rtc/runtime/runtimetest"
@@ -31,5 +32,14 @@ func harness(cfg sim.Config) func(t *testing.T) runtimetest.Harness {
 			OtherA: other,
 			Wait:   w.RunUntil, Close: w.Close,
 		}
+	}
+}
+
+// The simulated world also works in bubbles of testing/synctest, where even the hand-off takes no real time.
+func TestRuntimeInBubbles(t *testing.T) {
+	for _, c := range runtimetest.Tests() {
+		t.Run(c.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.Run(t, harness(sim.Config{})(t)) })
+		})
 	}
 }

@@ -29,11 +29,13 @@ type coroutines struct {
 	seen     uint64 // turns at the last tick
 	ticks    int    // how often the attached worker was found still computing
 
-	busy time.Time // real time since when loose workers have been computing
+	busy     time.Time     // real time since when loose workers have been computing
+	patience time.Duration // patience, but in tests
 }
 
-// A worker that computes for this many times the Handoff is gone on without, too.
-const patience = 50
+// A worker that computes for this long, in real time, is gone on without, too. On a machine that has much else to do a goroutine may
+// have to wait for a good part of it.
+const patience = 5 * time.Second
 
 type worker struct {
 	id   uint64 // of its goroutine
@@ -53,7 +55,7 @@ type sleeper struct {
 	wake   chan struct{}
 }
 
-func (c *coroutines) init() { c.back = make(chan struct{}, 1) }
+func (c *coroutines) init() { c.back, c.patience = make(chan struct{}, 1), patience }
 
 func (c *coroutines) close() {
 	for _, k := range c.idle {
@@ -183,7 +185,6 @@ func (c *coroutines) leave(k *worker) {
 		c.detach()
 	} else if i := slices.Index(c.loose, k); i >= 0 {
 		c.loose = slices.Delete(c.loose, i, i+1)
-		k.lost = false
 	}
 }
 
@@ -217,10 +218,13 @@ func (w *World) tick() {
 	}
 	if c.turns != c.seen {
 		c.seen, c.ticks = c.turns, 0
-	} else if c.ticks++; c.ticks >= patience || !computing([]*worker{k}) {
-		k.lost = c.ticks >= patience
-		c.loose = append(c.loose, k)
-		c.detach()
+	} else {
+		c.ticks++
+		k.lost = time.Duration(c.ticks)*w.cfg.Handoff >= c.patience
+		if k.lost || !computing([]*worker{k}) {
+			c.loose = append(c.loose, k)
+			c.detach()
+		}
 	}
 	c.watch.Reset(w.cfg.Handoff)
 }
@@ -238,7 +242,7 @@ func (w *World) unsettled() bool {
 	}
 	if now := time.Now(); c.busy.IsZero() {
 		c.busy = now
-	} else if w.cfg.Handoff > 0 && now.Sub(c.busy) > patience*w.cfg.Handoff {
+	} else if now.Sub(c.busy) > c.patience {
 		c.busy = time.Time{}
 		w.mu.Lock()
 		defer w.mu.Unlock()

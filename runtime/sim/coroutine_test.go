@@ -6,6 +6,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +162,17 @@ func TestSlowHandler(t *testing.T) {
 	w := testWorld(t, Config{Handoff: 2 * ms})
 	start := w.Now()
 	var passed time.Duration
+	var done atomic.Bool
 	w.Go("slow", func() {
 		for end := time.Now().Add(25 * ms); time.Now().Before(end); {
 		}
 		passed = w.Now().Sub(start)
+		done.Store(true)
+	})
+	w.After(0, func() {
+		if !done.Load() {
+			t.Error("the simulation goes on while the actor computes")
+		}
 	})
 	w.Run(time.Hour)
 	if passed != 0 {
@@ -176,6 +184,7 @@ func TestSlowHandler(t *testing.T) {
 func TestEndlessHandler(t *testing.T) {
 	for _, waits := range []bool{false, true} {
 		w := testWorld(t, Config{Handoff: 200 * time.Microsecond})
+		w.coroutines.patience = 10 * ms
 		gate, stop := make(chan struct{}), make(chan struct{})
 		w.Go("endless", func() {
 			if waits {
@@ -196,6 +205,8 @@ func TestEndlessHandler(t *testing.T) {
 		}
 		close(stop)
 		w.awaitLoose()
+		w.coroutines.patience = patience
+		settled(t, w) // the goroutine is as good as any again
 	}
 }
 
@@ -210,7 +221,10 @@ func (w *World) awaitLoose() {
 
 // A loose handler goes on at the virtual time at which it gets what it waits for: the clock does not move before it waits again.
 func TestLooseIsSettled(t *testing.T) {
-	w := testWorld(t, Config{Handoff: ms})
+	settled(t, testWorld(t, Config{Handoff: ms}))
+}
+
+func settled(t *testing.T, w *World) {
 	start := w.Now()
 	signal := make(chan time.Duration, 1)
 	var wrong []string

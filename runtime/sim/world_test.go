@@ -141,7 +141,9 @@ func TestRate(t *testing.T) {
 
 // Datagrams of equal size that arrive at one instant from one peer are one slab, of which the last may be shorter.
 func TestCoalesce(t *testing.T) {
-	for limit, want := range map[int][]int{0: {4, 1, 1, 3}, 3: {3, 1, 1, 1, 3}, -1: {1, 1, 1, 1, 1, 1, 1, 1, 1}} {
+	for limit, want := range map[int][]int{
+		0: {4, 1, 1, 3, 1, 1}, 3: {3, 1, 1, 1, 3, 1, 1}, -1: {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+	} {
 		w := testWorld(t, Config{Coalesce: limit, Link: Link{Delay: ms}})
 		p, other, q := on(t, w.Host("a")), on(t, w.Host("b")), on(t, w.Host("c"))
 		for _, s := range []string{"aaa", "bbb", "ccc", "d"} { // the short one ends the run
@@ -149,7 +151,7 @@ func TestCoalesce(t *testing.T) {
 		}
 		p.send(q.addr(), "ee")
 		other.send(q.addr(), "ff")
-		for _, s := range []string{"gg", "hh", "ii"} {
+		for _, s := range []string{"gg", "hh", "ii", "", ""} { // an empty one cannot be told from the end of a slab
 			p.send(q.addr(), s)
 		}
 		w.Run(ms)
@@ -161,7 +163,8 @@ func TestCoalesce(t *testing.T) {
 		}
 		var got string
 		for _, s := range q.got {
-			got += strings.Fields(s)[0]
+			data, _, _ := strings.Cut(s, " from")
+			got += data
 		}
 		if got != "aaabbbcccdeeffgghhii" {
 			t.Errorf("received %q", got)
@@ -244,7 +247,10 @@ func TestAddresses(t *testing.T) {
 	a, b := w.Host("a"), w.Host("b")
 	p, q := newPeer(t, a, netip.IPv4Unspecified()), on(t, b)
 	old, port := a.Addrs()[0], p.addr().Port()
+	w.SetLink(b, a, Link{Delay: 2 * ms})
 	w.After(ms, func() { q.send(netip.AddrPortFrom(old, port), "old") })
+	q.send(netip.AddrPortFrom(old, port), "under way")
+	w.Run(0)
 	a.RemoveAddr(old)
 	moved := netip.MustParseAddr("203.0.113.9")
 	w.Run(10 * ms)
@@ -254,7 +260,7 @@ func TestAddresses(t *testing.T) {
 	a.AddAddr(moved)
 	q.send(netip.AddrPortFrom(moved, port), "new")
 	p.send(q.addr(), "x")
-	w.Run(0)
+	w.Run(2 * ms)
 	if len(p.got) != 1 || !strings.HasPrefix(p.got[0], "new") || p.last.Local.Addr() != moved {
 		t.Errorf("received %q on %v", p.got, p.last.Local)
 	}
@@ -300,10 +306,12 @@ func TestFailSockets(t *testing.T) {
 	closed.s.Close()
 	cause := errors.New("the cable is cut")
 	p.send(q.addr(), "before")
+	late := on(t, a)
 	a.FailSockets(cause)
+	late.s.Close()
 	w.Run(time.Second)
-	if p.failed != cause || q.failed != nil || closed.failed != nil {
-		t.Errorf("told: %v, %v, %v", p.failed, q.failed, closed.failed)
+	if p.failed != cause || q.failed != nil || closed.failed != nil || late.failed != nil {
+		t.Errorf("told: %v, %v, %v, %v", p.failed, q.failed, closed.failed, late.failed)
 	}
 	if err := p.send(q.addr(), "x"); !errors.Is(err, runtime.ErrClosed) {
 		t.Errorf("Send on a failed socket returns %v", err)
@@ -311,7 +319,7 @@ func TestFailSockets(t *testing.T) {
 	if len(q.got) != 1 {
 		t.Errorf("received %q", q.got)
 	}
-	if loops, sockets := w.Open(); loops != 3 || sockets != 1 {
+	if loops, sockets := w.Open(); loops != 4 || sockets != 1 {
 		t.Errorf("%d loops and %d sockets are open", loops, sockets)
 	}
 }
