@@ -13,7 +13,6 @@ type channel struct {
 	announced bool // its DATA_CHANNEL_OPEN left or waits in sends
 	confirmed bool // unordered data cannot overtake our DATA_CHANNEL_OPEN any more
 	queued    int  // bytes of its messages in sends
-	sent      bool // a message was sent since SCTP's queue was low: what drains is not DCEP alone
 
 	messagesSent, messagesReceived uint64
 	bytesSent, bytesReceived       uint64

@@ -180,7 +180,6 @@ func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffer
 	}
 	out := ch.outgoing(data, isString)
 	ch.queued += len(out.Data)
-	ch.sent = true
 	ch.messagesSent++
 	ch.bytesSent += uint64(len(data))
 	m.sends.push(out)

@@ -375,7 +375,6 @@ func TestBufferedAmountLowKeepsItsPlace(t *testing.T) {
 	l.send(a, h, "x")
 	l.settle()
 	a.m.HandleBufferedAmountLow(epoch, 0)
-	a.m.HandleBufferedAmountLow(epoch, 0)
 	l.close(a, h)
 	a.m.HandleBufferedAmountLow(epoch, 0)
 	l.settle()

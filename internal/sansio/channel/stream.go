@@ -82,10 +82,9 @@ func (m *Machine) HandleOutgoingReset(_ time.Time, id uint16) {
 	m.maybeFinish(s)
 }
 
-// HandleBufferedAmountLow: SCTP's queue for the stream fell to its threshold.
+// HandleBufferedAmountLow: SCTP's queue for the stream fell to its threshold. As long as only DCEP has sent on it the application hears nothing.
 func (m *Machine) HandleBufferedAmountLow(_ time.Time, id uint16) {
-	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state == Open && s.ch.sent {
-		s.ch.sent = false
+	if s := m.streams[id]; s != nil && s.ch != nil && s.ch.state == Open && s.ch.messagesSent > 0 {
 		m.emit(Event{Kind: EventBufferedAmountLow, Channel: s.ch.handle})
 	}
 }

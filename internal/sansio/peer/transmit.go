@@ -48,6 +48,7 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		if t.Data, t.SegmentSize, n = c.appendRun(now, buf, maxSegments); n > 0 {
 			return c.sending(t, n), true
 		}
+		c.pumpSCTP(now) // what has left may have lowered a buffered amount
 	}
 	if c.closed {
 		// The association's ABORT is out: now the connection below it ends.
