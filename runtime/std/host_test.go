@@ -306,25 +306,33 @@ func TestReleasedWaitsForTheLastDispatch(t *testing.T) {
 	l.end(t)
 }
 
-// t.FailNow and its like end the goroutine that runs a handler. The connection lives on.
+// t.FailNow and its like end the goroutine that runs a handler. The connection lives on, and so do the events that came meanwhile.
 func TestHandlerThatEndsItsGoroutine(t *testing.T) {
 	base := baseline(t)
 	for _, handedOff := range []bool{false, true} {
 		l := newToy()
-		var events atomic.Int32
-		events.Store(1)
-		l.turn = func(time.Time) runtime.Next { return runtime.Next{Events: events.Add(-1) >= 0} }
 		rt := New(Config{HandoffAfter: time.Millisecond})
+		var asked, handled atomic.Int32
+		l.turn = func(time.Time) runtime.Next { return runtime.Next{Events: asked.Load() > handled.Load()} }
 		l.dispatch = func() {
-			if handedOff {
+			switch n := handled.Add(1); {
+			case n == 1 && handedOff:
 				eventually(t, "handed off", func() bool { return rt.Stats().Handoffs > 0 })
+				turns := l.turns.Load()
+				asked.Add(1)
+				l.host.Wake()
+				eventually(t, "this Dispatch is to take over the second event", func() bool { return l.turns.Load() > turns && l.takesOver() })
+				goruntime.Goexit()
+			case n == 1:
+				asked.Add(1)
+				goruntime.Goexit()
 			}
-			goruntime.Goexit()
 		}
 		l.spawn(t, rt)
 		l.listen(t, "127.0.0.1:0")
+		asked.Add(1)
 		l.host.Wake()
-		eventually(t, "first turn", func() bool { return l.turns.Load() > 0 })
+		eventually(t, "the second event is handled", func() bool { return handled.Load() >= 2 })
 		n := l.turns.Load()
 		l.host.Wake()
 		eventually(t, "turns go on", func() bool { return l.turns.Load() > n })

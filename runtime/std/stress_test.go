@@ -47,21 +47,32 @@ func (h *host) check() {
 	}
 }
 
-// quiet is check for a host that has nothing to do, whose handlers have all returned: it holds as many goroutines as it needs.
-func (h *host) quiet() bool {
+// unrest is check for a host that has nothing to do, whose handlers have all returned, and tells what it still does or holds; "" is
+// nothing.
+func (h *host) unrest() string {
 	h.check()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	conns := 0
 	for _, s := range h.sockets {
 		conns += len(s.conns)
-		for _, c := range s.conns {
+		for i, c := range s.conns {
 			if c != h.primary && !c.armed.IsZero() {
-				return false // its reader has a deadline and no reason for one
+				return fmt.Sprintf("the reader of %v (%d) has the deadline %v (promoted %v)", c.local, i, c.armed, c.promoted)
 			}
 		}
 	}
-	return int(h.refs.Load()) == max(1, conns) && h.parked && h.lease.Load()%2 == 0 && h.parkedOn == h.primary
+	switch refs := int(h.refs.Load()); {
+	case refs != max(1, conns):
+		return fmt.Sprintf("%d references for %d conns", refs, conns)
+	case !h.parked:
+		return fmt.Sprintf("the driver runs: woken %v, events %v, at %v", h.woken.Load(), h.events, h.at)
+	case h.lease.Load()%2 != 0:
+		return "a Dispatch runs"
+	case h.parkedOn != h.primary:
+		return "the driver does not wait for the primary conn"
+	}
+	return ""
 }
 
 // TestStress lets everything happen to a host at once: dispatches that overstay by a little, a lot and not at all, wakes from many
@@ -195,7 +206,16 @@ func stressOnce(t *testing.T, rt *Runtime, rng *rand.Rand) {
 	asked.Add(1)
 	l.host.Wake()
 	eventually(t, "all that was asked for has had its Turn and Dispatch", func() bool { return dispatched.Load() == asked.Load() })
-	eventually(t, "the host is quiet", h.quiet)
+	unrest := ""
+	for limit := time.Now().Add(10 * time.Second); ; pause(time.Millisecond) {
+		if unrest = h.unrest(); unrest == "" {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Errorf("the host should be quiet, but %s", unrest)
+			break
+		}
+	}
 	l.endStress(t)
 }
 

@@ -143,6 +143,13 @@ func (l *toy) handle() {
 	}
 }
 
+// takesOver tells whether the running Dispatch has work of another one.
+func (l *toy) takesOver() bool {
+	l.busy.Lock()
+	defer l.busy.Unlock()
+	return l.again
+}
+
 func (l *toy) Released() {
 	if !l.ended.Load() {
 		l.mistake("Released before Done")
