@@ -1,279 +1,211 @@
-package sctp
+package std
 
-import "time"
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
-// SendParams says how a message is delivered.
-type SendParams struct {
-	Unordered      bool
-	MaxRetransmits int32         // how often each of its chunks may be sent again; negative: no limit
-	Lifetime       time.Duration // how long it may be sent; 0 or negative: no limit
+	"github.com/sansrtc/rtc/runtime"
+)
+
+// host runs one loop. One goroutine at a time is its driver: it calls Turn, Dispatch, and waits in the read of the primary conn, or on
+// the bell while there is none. Each other conn has a reader goroutine, which calls Receive and Turn, but leaves Dispatch to the driver.
+//
+// # The lease
+//
+// lease says who drives. Even: the goroutine that drives is not in Dispatch. Odd: it is, and has armed the handoff timer. It ends its
+// Dispatch, or the timer's goroutine takes over, by adding one with a compare-and-swap; lease only grows, so exactly one of them
+// succeeds, however late the other comes. The one that succeeds is the driver from then on, the other ends. A timer that fires late, in
+// the middle of the next Dispatch, takes that one over too early, which costs a goroutine and breaks nothing.
+//
+// # References
+//
+// refs counts the goroutines that will still touch the host: the driver, readers, dispatchers that have lost the lease, and the armed
+// handoff timer, which stands for the goroutine it may start. Who counts the last one down calls Released.
+type host struct {
+	rt   *Runtime
+	loop runtime.Loop
+
+	lease   atomic.Uint64
+	handoff *time.Timer // owned by the driver; armed only while lease is odd
+	refs    atomic.Int32
+
+	// turning is held during Receive, SocketFailed and Turn and while the answer is noted, so that answers are noted in the order in
+	// which the loop gave them, and nothing is called after Done. Taken before mu.
+	turning sync.Mutex
+	last    time.Time // the latest time that the loop was told; guarded by turning
+
+	mu       sync.Mutex
+	woken    atomic.Bool // a Turn is wanted now; set under mu
+	events   bool        // the driver has to call Dispatch
+	done     bool        // written holding turning and mu: either is enough to read it
+	parked   bool        // the driver waits, or is about to, and nobody has poked it yet
+	at       time.Time   // when the next Turn is due; zero: not by itself
+	primary  *conn       // what the driver is to wait for; nil: the bell
+	parkedOn *conn       // what it waits for while parked; nil: the bell
+	bell     chan struct{}
+	sockets  []*socket // open ones
 }
 
-// Send queues a message and takes ownership of data, which is never modified and let go of when the peer has it. Before the association
-// is established messages wait; as many as fit go along with COOKIE ECHO. The error is ErrClosed, ErrEmptyMessage, ErrMessageTooLarge,
-// ErrStreamID or ErrStreamResetting.
-func (a *Association) Send(now time.Time, id StreamID, ppid PPID, data []byte, p SendParams) error {
-	a.enter(now)
-	switch {
-	case a.ended || a.closing():
-		return ErrClosed
-	case len(data) == 0:
-		return ErrEmptyMessage
-	case len(data) > a.cfg.MaxSendMessageSize:
-		return ErrMessageTooLarge
-	case int(id) >= a.outStreams:
-		return ErrStreamID
-	}
-	st := a.out.make(id)
-	if st.reset != resetNone {
-		return ErrStreamResetting
-	}
-	st.id = id
-	m := a.pool.get()
-	m.data, m.ppid, m.stream, m.unordered, m.maxRtx = data, ppid, id, p.Unordered, max(p.MaxRetransmits, -1)
-	if p.Lifetime > 0 {
-		m.deadline = a.now.add(p.Lifetime)
-	}
-	a.sched.enqueue(st, m)
-	return nil
+func spawn(rt *Runtime, loop runtime.Loop) *host {
+	h := &host{rt: rt, loop: loop}
+	h.refs.Store(1)
+	rt.stats.hosts.Add(1)
+	go h.drive()
+	return h
 }
 
-// BufferedAmount is how many bytes given to Send on this stream have not been sent for the first time.
-func (a *Association) BufferedAmount(id StreamID) int {
-	if st := a.out.get(id); st != nil {
-		return st.buffered
-	}
-	return 0
-}
-
-// SetBufferedAmountLowThreshold sets when EventBufferedAmountLow is due: when the buffered amount falls from above n to n or less.
-func (a *Association) SetBufferedAmountLowThreshold(id StreamID, n int) {
-	st := a.out.make(id)
-	st.id, st.low = id, max(n, 0)
-}
-
-// AppendPacket appends the next packet to dst; false: there is nothing to send now. It is called until it says false after anything else
-// was called.
-func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
-	a.enter(now)
-	start := len(dst)
-	switch {
-	case a.direct.n > 0:
-		dst = append(dst, a.direct.pop()...)
-	case a.ended:
-		return dst, false
-	case a.sendInit:
-		a.sendInit = false
-		dst = a.appendInit(appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, 0), chunkInit, a.tag, a.initialTSN, nil)
-		seal(dst[start:])
-	default:
-		data := a.mayData()
-		if a.closing() {
-			a.maybeFinish() // what was left may have become too old
+// drive is the life of a driver. It ends when the loop is done or another goroutine has taken over.
+func (h *host) drive() {
+	for {
+		now, due := h.wait()
+		if !due {
+			continue
 		}
-		if !data && !a.controlDue() {
-			return dst, false
+		events, done := h.turn(now)
+		if done {
+			h.shutdown()
+			return
 		}
-		dst = appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, a.peerTag)
-		dst = a.appendControl(dst, start)
-		if data {
-			dst = a.appendData(dst, start)
+		if events && !h.dispatch() {
+			return
 		}
-		seal(dst[start:])
 	}
-	a.stats.PacketsSent++
-	a.stats.BytesSent += uint64(len(dst) - start)
-	return dst, true
 }
 
-func (a *Association) controlDue() bool {
-	return a.sendCookie || a.open() && (len(a.control) > 0 || a.sendCookieAck || a.sack.due || a.forwardDue() || a.reset.due() ||
-		a.sendShutdown != 0)
+// turn calls the loop's Turn and notes the answer. It is the driver's.
+func (h *host) turn(now time.Time) (events, done bool) {
+	h.turning.Lock()
+	h.answer(now)
+	events, done = h.events, h.done
+	h.events = false
+	h.mu.Unlock()
+	h.turning.Unlock()
+	return events, done
 }
 
-func (a *Association) forwardDue() bool {
-	return a.forward.due && a.sent.cum.Less(a.forward.point)
+// answer calls Turn and notes its answer. It is called with turning held, and returns with mu held too.
+func (h *host) answer(now time.Time) {
+	h.mu.Lock()
+	if h.done {
+		return
+	}
+	// What was asked for until here the coming Turn knows of. What is asked for while it runs is joined with its answer.
+	h.woken.Store(false)
+	h.at = time.Time{}
+	h.mu.Unlock()
+	next := h.loop.Turn(h.tick(now))
+	h.mu.Lock()
+	if h.at.IsZero() || (!next.At.IsZero() && next.At.Before(h.at)) {
+		h.at = next.At
+	}
+	h.events = h.events || next.Events
+	h.done = next.Done
 }
 
-// appendControl appends the chunks that are not DATA.
-func (a *Association) appendControl(dst []byte, start int) []byte {
-	if a.sendCookie { // "it MUST be the first chunk in the packet" (section 5.1)
-		a.sendCookie = false
-		dst = appendTLV(dst, chunkHead(chunkCookieEcho, 0), a.cookie)
+// tick returns now, but never an earlier time than before: two goroutines that read the clock may arrive here in the other order. Called
+// with turning held.
+func (h *host) tick(now time.Time) time.Time {
+	if now.After(h.last) {
+		h.last = now
 	}
-	if a.sendCookieAck {
-		a.sendCookieAck = false
-		dst = append(dst, chunkCookieAck, 0, 0, 4)
+	return h.last
+}
+
+// dispatch runs the loop's handlers, and reports whether the caller still drives. If not, the caller's reference is gone.
+func (h *host) dispatch() (driving bool) {
+	if h.handoff == nil {
+		h.handoff = time.AfterFunc(time.Hour, h.takeOver)
+		h.handoff.Stop()
 	}
-	if len(dst)-start+len(a.control) <= a.mtu {
-		dst = append(dst, a.control...)
-		a.control = a.control[:0]
+	lease := h.lease.Add(1)
+	h.refs.Add(1)
+	if h.handoff.Reset(h.rt.cfg.HandoffAfter) {
+		h.refs.Add(-1) // it was still armed by a driver that lost the lease to a late timer
 	}
-	if a.open() {
-		if a.sack.due || a.sack.waiting > 0 { // it rides on whatever leaves
-			dst = a.appendSack(dst, a.mtu-(len(dst)-start))
+	returned := false
+	defer func() {
+		driving = h.endDispatch(lease)
+		if !returned && driving {
+			go h.drive() // a handler ended this goroutine by runtime.Goexit, as t.FailNow does; the connection goes on
 		}
-		room := a.mtu - (len(dst) - start)
-		if a.forwardDue() && forwardHeader+4*len(a.forward.skips) <= room {
-			a.forward.due = false
-			dst = a.appendForward(dst)
-			a.stats.ForwardTSNs++
-		}
-		dst = a.appendReset(dst, a.mtu-(len(dst)-start))
+	}()
+	h.loop.Dispatch()
+	returned = true
+	return
+}
+
+func (h *host) endDispatch(lease uint64) (driving bool) {
+	if !h.lease.CompareAndSwap(lease, lease+1) {
+		h.release()
+		return false
 	}
-	if typ := a.sendShutdown; typ != 0 && a.mtu-(len(dst)-start) >= 8 {
-		a.sendShutdown = 0
-		if typ == chunkShutdown {
-			dst = put32(put16(put16(dst, chunkHead(typ, 0)), 8), uint32(a.received.base))
+	if h.handoff.Stop() {
+		h.refs.Add(-1)
+	}
+	return true
+}
+
+// takeOver makes the handoff timer's goroutine the driver, if a Dispatch still runs.
+func (h *host) takeOver() {
+	lease := h.lease.Load()
+	if lease%2 == 0 || !h.lease.CompareAndSwap(lease, lease+1) {
+		h.release()
+		return
+	}
+	h.rt.stats.handoffs.Add(1)
+	h.drive()
+}
+
+// shutdown lets go of everything after Done. The driver calls it and ends.
+func (h *host) shutdown() {
+	h.mu.Lock()
+	open := slices.Clone(h.sockets)
+	h.mu.Unlock()
+	for _, s := range open {
+		s.Close()
+	}
+	if h.handoff != nil && h.handoff.Stop() {
+		h.refs.Add(-1)
+	}
+	h.release()
+}
+
+func (h *host) release() {
+	if h.refs.Add(-1) == 0 {
+		h.rt.stats.hosts.Add(-1)
+		h.loop.Released()
+	}
+}
+
+// ListenUDP implements [runtime.Host].
+func (h *host) ListenUDP(ctx context.Context, local netip.AddrPort) (runtime.UDPSocket, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := listen(h, local)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.done {
+		s.closed.Store(true)
+		s.closeConns()
+		return nil, runtime.ErrClosed
+	}
+	h.sockets = append(h.sockets, s)
+	for _, c := range s.conns {
+		if h.primary == nil {
+			h.primary = c
+			h.poke()
 		} else {
-			dst = appendTLV(dst, chunkHead(typ, 0), nil)
+			h.refs.Add(1)
+			go h.readConn(c)
 		}
 	}
-	return dst
-}
-
-// mayData says whether DATA may leave now: something lost, or else something new, when congestion and the peer's window allow.
-func (a *Association) mayData() bool {
-	switch a.state {
-	case StateEstablished, StateShutdownPending, StateShutdownReceived:
-	case StateCookieEchoed:
-		// "until the COOKIE ACK is returned the sender MUST NOT send any other packets to the peer" (section 5.1 C).
-		if !a.sendCookie {
-			return false
-		}
-	default:
-		return false
-	}
-	if a.credit == 0 && a.cwnd.room(a.sent.flight) <= 0 {
-		return false
-	}
-	if a.sent.lost > 0 {
-		return a.mayRepeatNow(a.sent.at(a.sent.firstLost()))
-	}
-	m := a.nextMessage()
-	return m != nil && a.windowOpen(m)
-}
-
-// mayRepeatNow says whether a lost chunk may be sent into the peer's window. It had its place there when it was first sent; only a window
-// that has closed since keeps it back, except one as a probe.
-func (a *Association) mayRepeatNow(c *sentChunk) bool {
-	return a.sent.inFlight == 0 || c.size() <= a.peerWindow
-}
-
-// windowOpen says whether the peer's window takes the next chunk of m. When it does not and nothing is in flight whose SACK would tell
-// more, T3 runs: "the sender SHOULD send the first zero window probe after 1 RTO" (section 6.1 A).
-func (a *Association) windowOpen(m *message) bool {
-	q := &a.sent
-	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
-	switch {
-	case q.len() >= maxOutstanding:
-		return false
-	case q.charged+n+messageOverhead <= a.peerWindow:
-		return true
-	case q.len() > 0:
-		return false
-	}
-	if !a.windowProbe && a.open() && !a.timers.running(timerT3) {
-		a.timers.set(timerT3, a.now.add(a.rto.current()))
-	}
-	return a.windowProbe
-}
-
-// maxOutstanding bounds the TSNs that are outstanding.
-const maxOutstanding = 1 << 20
-
-// appendData fills the packet that began at start with DATA: first what was lost, then what is new.
-func (a *Association) appendData(dst []byte, start int) []byte {
-	q := &a.sent
-	before, flight, flags := q.inFlight, q.flight, -1 // where the flags of the last DATA chunk are
-	for q.lost > 0 {
-		t := q.firstLost()
-		c := q.at(t)
-		if c.size() > a.mtu-(len(dst)-start) || !a.mayRepeatNow(c) {
-			break
-		}
-		q.change(c, t, sentInFlight)
-		c.rtx += 1 - c.rtx>>15
-		flags = len(dst) + 1
-		dst = a.appendChunk(dst, t)
-		a.stats.Retransmissions++
-		if t == q.cum+1 {
-			// "restart the T3-rtx timer" when the earliest outstanding chunk is sent again (section 6.3.2, rule R1 and 7.2.4).
-			a.timers.set(timerT3, a.now.add(a.rto.current()))
-		}
-	}
-	if q.lost == 0 {
-		for {
-			m := a.nextMessage()
-			if m == nil || !a.windowOpen(m) {
-				break
-			}
-			n, room := len(m.data)-int(m.sent), (a.mtu-(len(dst)-start)-dataHeader)&^3
-			if n > room {
-				// A message is only split if it fits into no packet: its loss shall not be another's.
-				if room <= 0 || m.sent == 0 && n <= (a.mtu-headerSize-dataHeader) {
-					break
-				}
-				n = room
-			}
-			st := a.sched.head
-			if m.chunks == 0 && !m.unordered {
-				m.ssn = st.ssn
-				st.ssn++
-			}
-			t := q.add(m, int(m.sent), n, sentInFlight)
-			flags = len(dst) + 1
-			dst = a.appendChunk(dst, t)
-			if m.allSent() {
-				a.sched.pop()
-				a.stats.MessagesSent++
-			}
-			a.unbuffer(st, n)
-		}
-	}
-	if flags < 0 {
-		return dst
-	}
-	q.packets++
-	a.cwnd.onSend(a.now, len(dst)-start-headerSize, flight, a.rto.current())
-	a.stats.DataPacketsSent++
-	probe := a.credit > 0 || a.windowProbe
-	a.credit, a.windowProbe = 0, false
-	if !a.timers.running(timerT3) && a.state != StateCookieEchoed {
-		a.timers.set(timerT3, a.now.add(a.rto.current()))
-	}
-	a.heard(false)
-	// The I bit asks for a SACK at once (RFC 9260 section 6.2) at the end of a flight, and where the window stops us. A packet all alone does
-	// without: its SACK will ride on the answer.
-	a.asked = !a.mayData() && (before > 0 || probe || q.lost > 0 || !a.sched.empty() || a.closing())
-	if a.asked {
-		dst[flags] |= flagI
-	}
-	a.armProbe()
-	return dst
-}
-
-// appendChunk appends the DATA chunk t (section 3.3.1) and launches it.
-func (a *Association) appendChunk(dst []byte, t TSN) []byte {
-	q := &a.sent
-	c := q.at(t)
-	m := c.msg
-	flags := byte(0)
-	if c.off == 0 {
-		flags |= flagB
-	}
-	if int(c.off)+int(c.n) == len(m.data) {
-		flags |= flagE
-	}
-	if m.unordered {
-		flags |= flagU
-	}
-	n := int(c.n)
-	dst = append(dst, chunkData, flags, byte((dataHeader+n)>>8), byte(dataHeader+n),
-		byte(t>>24), byte(t>>16), byte(t>>8), byte(t),
-		byte(m.stream>>8), byte(m.stream), byte(m.ssn>>8), byte(m.ssn),
-		byte(m.ppid>>24), byte(m.ppid>>16), byte(m.ppid>>8), byte(m.ppid))
-	dst = append(dst, m.data[c.off:int(c.off)+n]...)
-	q.launch(t, a.now)
-	return pad(dst, n)
+	return s, nil
 }
