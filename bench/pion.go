@@ -1,0 +1,188 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"net"
+
+	dtlselliptic "github.com/pion/dtls/v3/pkg/crypto/elliptic"
+	"github.com/pion/ice/v4"
+	"github.com/pion/transport/v4"
+	"github.com/pion/transport/v4/stdnet"
+	"github.com/pion/webrtc/v4"
+)
+
+type pionStack struct {
+	api    *webrtc.API
+	config webrtc.Configuration
+	tuned  bool
+}
+
+// newPion makes pion as it comes, confined to loopback; tuned has every setting that makes it faster.
+func newPion(tuned bool) (stack, error) {
+	var e webrtc.SettingEngine
+	e.SetIncludeLoopbackCandidate(true)
+	e.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	if !tuned {
+		return pionStack{api: webrtc.NewAPI(webrtc.WithSettingEngine(e))}, nil
+	}
+	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	e.SetSCTPMaxReceiveBufferSize(8 << 20)
+	e.EnableSCTPZeroChecksum(true)
+	e.EnableSctpSnap(true)
+	e.DetachDataChannels()
+	e.SetDTLSEllipticCurves(dtlselliptic.X25519)
+	e.SetDTLSInsecureSkipHelloVerify(true)
+	e.SetHostAcceptanceMinWait(0)
+	e.SetSrflxAcceptanceMinWait(0)
+	e.SetPrflxAcceptanceMinWait(0)
+	e.SetRelayAcceptanceMinWait(0)
+	n, err := stdnet.NewNet()
+	if err != nil {
+		return nil, err
+	}
+	e.SetNet(bufferedNet{n})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := webrtc.GenerateCertificate(key)
+	if err != nil {
+		return nil, err
+	}
+	return pionStack{
+		// No media engine and no interceptors: nothing but data.
+		api:    webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(&webrtc.MediaEngine{}), webrtc.WithInterceptorRegistry(nil)),
+		config: webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}},
+		tuned:  true,
+	}, nil
+}
+
+// bufferedNet gives sockets 4 MiB of buffers: pion's receive window is larger than the system's default.
+type bufferedNet struct{ transport.Net }
+
+func (n bufferedNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
+	c, err := n.Net.ListenUDP(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return c, errors.Join(c.SetReadBuffer(4<<20), c.SetWriteBuffer(4<<20))
+}
+
+type pionPeer struct {
+	pc    *webrtc.PeerConnection
+	tuned bool
+	open  func(c channel)
+}
+
+func (s pionStack) newPeer() (peer, error) {
+	pc, err := s.api.NewPeerConnection(s.config)
+	if err != nil {
+		return nil, err
+	}
+	p := &pionPeer{pc: pc, tuned: s.tuned}
+	pc.OnDataChannel(p.watch)
+	return p, nil
+}
+
+func (p *pionPeer) onOpen(f func(c channel)) { p.open = f }
+
+func (p *pionPeer) watch(dc *webrtc.DataChannel) {
+	dc.OnOpen(func() {
+		c := &pionChannel{dc: dc, room: make(chan struct{}, 1)}
+		if p.tuned {
+			rw, err := dc.Detach()
+			if err != nil {
+				panic(err)
+			}
+			c.detached = rw
+		}
+		dc.SetBufferedAmountLowThreshold(bulkLow)
+		dc.OnBufferedAmountLow(func() {
+			select {
+			case c.room <- struct{}{}:
+			default:
+			}
+		})
+		p.open(c)
+	})
+}
+
+func (p *pionPeer) createChannel(label string) error {
+	dc, err := p.pc.CreateDataChannel(label, nil)
+	if err == nil {
+		p.watch(dc)
+	}
+	return err
+}
+
+func (p *pionPeer) setLocal(d webrtc.SessionDescription, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	gathered := webrtc.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(d); err != nil {
+		return "", err
+	}
+	<-gathered
+	return p.pc.LocalDescription().SDP, nil
+}
+
+func (p *pionPeer) offer() (string, error) { return p.setLocal(p.pc.CreateOffer(nil)) }
+
+func (p *pionPeer) answer(offer string) (string, error) {
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		return "", err
+	}
+	return p.setLocal(p.pc.CreateAnswer(nil))
+}
+
+func (p *pionPeer) accept(answer string) error {
+	return p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
+}
+
+func (p *pionPeer) close() { p.pc.GracefulClose() }
+
+type pionChannel struct {
+	dc       *webrtc.DataChannel
+	detached interface {
+		Read([]byte) (int, error)
+		Write([]byte) (int, error)
+	}
+	room chan struct{}
+}
+
+func (c *pionChannel) send(b []byte) error {
+	if c.detached == nil {
+		return c.dc.Send(b)
+	}
+	_, err := c.detached.Write(b)
+	return err
+}
+
+func (c *pionChannel) sendWait(b []byte) error {
+	for c.dc.BufferedAmount() > bulkHigh {
+		<-c.room
+	}
+	return c.send(b)
+}
+
+func (c *pionChannel) onMessage(f func(b []byte)) {
+	if c.detached == nil {
+		c.dc.OnMessage(func(m webrtc.DataChannelMessage) { f(m.Data) })
+		return
+	}
+	go func() { // ends when the channel does
+		b := make([]byte, 256<<10)
+		for {
+			n, err := c.detached.Read(b)
+			if err != nil {
+				return
+			}
+			f(b[:n])
+		}
+	}()
+}
