@@ -128,14 +128,26 @@ func (h *host) dispatch() (driving bool) {
 	}
 	returned := false
 	defer func() {
+		if !returned {
+			h.dispatchAgain()
+		}
 		driving = h.endDispatch(lease)
 		if !returned && driving {
-			go h.drive() // a handler ended this goroutine by runtime.Goexit, as t.FailNow does; the connection goes on
+			go h.drive()
 		}
 	}()
 	h.loop.Dispatch()
 	returned = true
 	return
+}
+
+// dispatchAgain is for a handler that ends its goroutine by runtime.Goexit, as t.FailNow does. The connection goes on, and what that
+// Dispatch has left behind, also what it has taken over from others, needs another one.
+func (h *host) dispatchAgain() {
+	h.mu.Lock()
+	h.events = true
+	h.poke()
+	h.mu.Unlock()
 }
 
 func (h *host) endDispatch(lease uint64) (driving bool) {
