@@ -39,7 +39,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// Promise: a stream that was used and is idle costs at most 100 bytes at both directions' ends together, 65 535 of them work.
+// Promise: a stream that was used and is idle costs about 100 bytes at both ends together, and 65 535 of them work.
 func TestManyStreams(t *testing.T) {
 	p := newPair(t, 1, simnetIdeal)
 	p.checks = false

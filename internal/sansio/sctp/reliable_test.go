@@ -7,8 +7,9 @@ import (
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
+// seeds is how many of n runs are worth their time.
 func seeds(n uint64) uint64 {
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		return n / 10
 	}
 	return n
