@@ -123,7 +123,7 @@ func TestWakeAt(t *testing.T) {
 		turns := make(chan time.Time, 10)
 		var answer atomic.Pointer[time.Time]
 		l.turn = func(now time.Time) (next runtime.Next) {
-			if at := answer.Load(); at != nil {
+			if at := answer.Swap(nil); at != nil { // for one Turn
 				next.At = *at
 			}
 			turns <- now
@@ -167,7 +167,6 @@ func TestWakeAt(t *testing.T) {
 		answer.Store(&near)
 		l.host.Wake()
 		receive(t, "turn by Wake", turns)
-		answer.Store(nil)
 		l.host.WakeAt(time.Now().Add(soon / 2).Add(time.Hour))
 		wantTurn("the last answer is earlier than WakeAt", near, near.Add(slack))
 		wantQuiet("the answer replaced WakeAt", 2*soon)
