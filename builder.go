@@ -192,7 +192,10 @@ func orDefault[T comparable](v, def T) T {
 func checkConfiguration(c *Configuration, now time.Time) (errs []error) {
 	for i := range c.Certificates {
 		// "If the value of certificate.expires is less than the current time, throw an InvalidAccessError."
-		if e := c.Certificates[i].Expires(); !e.IsZero() && e.Before(now) {
+		switch e := c.Certificates[i].Expires(); {
+		case e.IsZero():
+			errs = append(errs, &rtcerr.InvalidAccessError{Err: errors.New("rtc: certificate is empty")})
+		case e.Before(now):
 			errs = append(errs, &rtcerr.InvalidAccessError{Err: webrtc.ErrCertificateExpired})
 		}
 	}

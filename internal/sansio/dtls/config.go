@@ -55,7 +55,7 @@ func (cfg Config) resolve() (Config, error) {
 	if cfg.Rand == nil {
 		bad("Rand is missing")
 	}
-	if err := cfg.Certificate.check(); err != nil {
+	if err := cfg.Certificate.Check(); err != nil {
 		bad("Certificate: %w", err)
 	}
 	if cfg.SRTPProfiles == nil {
@@ -111,7 +111,8 @@ type Certificate struct {
 	PrivateKey crypto.Signer
 }
 
-func (c *Certificate) check() error {
+// Check tells why the certificate cannot be used; nil: it can.
+func (c *Certificate) Check() error {
 	if len(c.Chain) == 0 || c.PrivateKey == nil {
 		return errors.New("has no chain or no key")
 	}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sansrtc/rtc/internal/sansio/channel"
@@ -62,6 +63,9 @@ type transport struct {
 
 // New makes a Core, or says what is wrong with cfg.
 func New(cfg Config) (*Core, error) {
+	if err := cfg.Certificate.Check(); err != nil {
+		return nil, fmt.Errorf("peer: certificate %w", err)
+	}
 	fingerprint, err := dtls.FingerprintOf(cfg.Certificate.Chain[0], "sha-256")
 	if err != nil {
 		return nil, err

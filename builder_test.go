@@ -1,0 +1,439 @@
+package rtc_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/sim"
+)
+
+// build makes a connection that is closed at the end of the test.
+func build(t testing.TB, w *sim.World, b rtc.Builder) *rtc.PeerConnection {
+	t.Helper()
+	pc, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pc.Close(); w.Run(time.Second); w.Close() })
+	return pc
+}
+
+// A Builder is a value: no method changes its receiver, and a base serves connections that know nothing of each other.
+func TestBuilderIsAValue(t *testing.T) {
+	w := sim.New(sim.Config{})
+	base := rtc.NewBuilder().Runtime(w.Host("a")).ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
+	before := base
+	base.Configuration(rtc.Configuration{ICETransportPolicy: rtc.ICETransportPolicyRelay})
+	base.ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.2"}})
+	base.Certificates(rtc.Certificate{})
+	base.Handler(rtc.BaseHandler{})
+	base.Runtime(w.Host("b"))
+	base.LoggerFactory(rtc.SlogLoggerFactory(nil))
+	base.ListenAddrs("192.0.2.3:4")
+	base.ICE(rtc.ICEOptions{MaxRemoteCandidates: -1})
+	base.DTLS(rtc.DTLSOptions{HandshakeTimeout: -1})
+	base.SCTP(rtc.SCTPOptions{MaxMessageSize: -1})
+	if !reflect.DeepEqual(base, before) {
+		t.Errorf("methods changed the builder\n%+v\n%+v", before, base)
+	}
+
+	one := build(t, w, base)
+	two := build(t, w, base.ICEServers())
+	if n, m := len(one.GetConfiguration().ICEServers), len(two.GetConfiguration().ICEServers); n != 1 || m != 0 {
+		t.Errorf("the connections have %d and %d servers, want 1 and 0", n, m)
+	}
+	if one.GetConfiguration().Certificates[0].Equals(two.GetConfiguration().Certificates[0]) {
+		t.Error("two connections share the certificate that each was to make")
+	}
+	if err := one.SetConfiguration(rtc.Configuration{}); err != nil {
+		t.Error(err)
+	}
+	if three := build(t, w, base); len(three.GetConfiguration().ICEServers) != 1 {
+		t.Error("SetConfiguration of a connection has changed the builder that it was made with")
+	}
+}
+
+// What is given to a Builder may be changed afterwards, and so may what a connection gives out: neither changes the connection.
+func TestBuilderKeepsNothingOfItsArguments(t *testing.T) {
+	w := sim.New(sim.Config{})
+	servers := []rtc.ICEServer{{URLs: []string{"stun:192.0.2.1"}}}
+	addrs := []string{"10.0.0.1:9000"}
+	rec := &recorder{}
+	b := rtc.NewBuilder().Runtime(w.Host("a")).Handler(rec).ICEServers(servers...).ListenAddrs(addrs...)
+	c := rtc.Configuration{ICEServers: servers}
+	withConfiguration := rtc.NewBuilder().Runtime(w.Host("b")).Configuration(c)
+	servers[0] = rtc.ICEServer{}
+	addrs[0] = "nonsense"
+	pc := build(t, w, b)
+	build(t, w, withConfiguration)
+	if err := pc.SetLocalDescription(offerOf(t, pc)); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(time.Second)
+	if !rec.has("candidate 10.0.0.1") || !rec.has("candidateerror 701 stun:192.0.2.1") {
+		t.Errorf("heard %q", rec.heard())
+	}
+	pc.GetConfiguration().ICEServers[0] = rtc.ICEServer{}
+	if len(pc.GetConfiguration().ICEServers[0].URLs) != 1 {
+		t.Error("a change of what GetConfiguration has returned has changed the connection")
+	}
+}
+
+// offerOf is an offer with a data section.
+func offerOf(t testing.TB, pc *rtc.PeerConnection) rtc.SessionDescription {
+	t.Helper()
+	if _, err := pc.CreateDataChannel("data", nil); err != nil {
+		t.Fatal(err)
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return offer
+}
+
+// Build tells all mistakes at once, each with its category.
+func TestBuildTellsEveryMistake(t *testing.T) {
+	h := sim.New(sim.Config{}).Host("a")
+	_, err := rtc.NewBuilder().Runtime(h).
+		Configuration(rtc.Configuration{
+			ICEServers: []rtc.ICEServer{
+				{},
+				{URLs: []string{"http://example.org", "turn:192.0.2.1"}},
+			},
+			PeerIdentity:  "somebody",
+			RTCPMuxPolicy: webrtc.RTCPMuxPolicyNegotiate,
+			SDPSemantics:  webrtc.SDPSemanticsPlanB,
+			Certificates:  []rtc.Certificate{expiring(t, h.Now().Add(-time.Second))},
+		}).
+		ListenAddrs("nowhere", "10.0.0.1", "10.0.0.1:1").
+		ICE(rtc.ICEOptions{DisconnectedTimeout: -1, FailedTimeout: -1, ConsentInterval: -1, MaxRemoteCandidates: -1}).
+		DTLS(rtc.DTLSOptions{HandshakeTimeout: -1, AnsweringRole: rtc.DTLSRoleServer + 1}).
+		SCTP(rtc.SCTPOptions{MaxMessageSize: 17 << 20, SendBuffer: -1, ReceiveBuffer: 1}).
+		Build(t.Context())
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("Build: %v", err)
+	}
+	count := map[string]int{}
+	for _, e := range joined.Unwrap() {
+		count[reflect.TypeOf(e).Elem().Name()]++
+		if strings.TrimSpace(e.Error()) == "" {
+			t.Errorf("a %T without a text", e)
+		}
+	}
+	want := map[string]int{"InvalidAccessError": 2, "SyntaxError": 4, "NotSupportedError": 3, "RangeError": 8, "TypeError": 1}
+	if !reflect.DeepEqual(count, want) {
+		t.Errorf("Build found %v, want %v:\n%v", count, want, err)
+	}
+	for name, text := range map[string]string{
+		"the credentials": webrtc.ErrNoTurnCredentials.Error(), "the certificate": webrtc.ErrCertificateExpired.Error(),
+	} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("the text does not tell of %s:\n%v", name, err)
+		}
+	}
+	for _, sentinel := range []error{webrtc.ErrNoTurnCredentials, webrtc.ErrCertificateExpired} {
+		if !errors.Is(err, sentinel) {
+			t.Errorf("errors.Is does not find %v", sentinel)
+		}
+	}
+	var syntax *rtc.SyntaxError
+	var access *rtc.InvalidAccessError
+	var unsupported *rtc.NotSupportedError
+	var typ *rtc.TypeError
+	if !errors.As(err, &syntax) || !errors.As(err, &access) || !errors.As(err, &unsupported) || !errors.As(err, &typ) {
+		t.Error("errors.As does not find a category")
+	}
+}
+
+// Each single mistake is enough for an error.
+func TestBuildRefuses(t *testing.T) {
+	w := sim.New(sim.Config{})
+	base := rtc.NewBuilder().Runtime(w.Host("a"))
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tomorrow := w.Now().AddDate(0, 0, 1)
+	for name, b := range map[string]rtc.Builder{
+		"no URLs":           base.ICEServers(rtc.ICEServer{}),
+		"no scheme":         base.ICEServers(rtc.ICEServer{URLs: []string{"192.0.2.1"}}),
+		"turn without user": base.ICEServers(rtc.ICEServer{URLs: []string{"turn:192.0.2.1"}, Credential: "c"}),
+		"turns without key": base.ICEServers(rtc.ICEServer{URLs: []string{"turns:192.0.2.1"}, Username: "u"}),
+		"one bad of two":    base.ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1", "stun:"}}),
+		"address by name":   base.ListenAddrs("localhost:1"),
+		"message size":      base.SCTP(rtc.SCTPOptions{MaxMessageSize: -1}),
+		"receive buffer":    base.SCTP(rtc.SCTPOptions{MaxMessageSize: 1000, ReceiveBuffer: 1999}),
+		"empty certificate": base.Certificates(rtc.Certificate{}),
+		"no private key":    base.Certificates(webrtc.CertificateFromX509(nil, selfSigned(t, other, tomorrow))),
+		"another's key":     base.Certificates(webrtc.CertificateFromX509(other, selfSigned(t, p521, tomorrow))),
+		"unknown curve":     base.Certificates(webrtc.CertificateFromX509(p521, selfSigned(t, p521, tomorrow))),
+		"second expired":    base.Certificates(expiring(t, w.Now().Add(time.Hour)), expiring(t, w.Now().Add(-time.Hour))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			pc, err := b.Build(t.Context())
+			if err == nil {
+				pc.Close()
+				t.Fatal("it was built")
+			}
+			t.Log(err)
+			if slices.Contains([]string{"empty certificate", "no private key", "another's key", "unknown curve", "second expired"}, name) {
+				var access *rtc.InvalidAccessError
+				if !errors.As(err, &access) {
+					t.Errorf("%T: %v", err, err)
+				}
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := base.Build(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Build with a context that has ended: %v", err)
+	}
+	w.Run(time.Second)
+	if loops, sockets := w.Open(); loops+sockets > 0 {
+		t.Errorf("builds that failed have left %d loops and %d sockets", loops, sockets)
+	}
+	w.Close()
+	if _, err := base.Build(t.Context()); !errors.Is(err, runtime.ErrClosed) {
+		t.Errorf("Build in a runtime that is closed: %v", err)
+	}
+}
+
+// Build's context bounds Build only: a connection lives on when it ends.
+func TestBuildContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := sim.New(sim.Config{})
+	pc, err := rtc.NewBuilder().Runtime(w.Host("a")).Build(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	w.Run(time.Second)
+	if _, err := pc.CreateOffer(nil); err != nil {
+		t.Error(err)
+	}
+	pc.Close()
+	w.Run(time.Second)
+}
+
+// expiring is a certificate that is good until notAfter.
+func expiring(t testing.TB, notAfter time.Time) rtc.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return webrtc.CertificateFromX509(key, selfSigned(t, key, notAfter))
+}
+
+func selfSigned(t testing.TB, key crypto.Signer, notAfter time.Time) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: notAfter.AddDate(0, 0, -30), NotAfter: notAfter}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf
+}
+
+// A connection without a certificate makes one, valid for 30 days of its runtime's clock; GetConfiguration has it, and it is what the peer sees.
+func TestDefaultCertificate(t *testing.T) {
+	p, _, _ := connected(t, sim.Config{}, nil, nil)
+	c := p.pc[0].GetConfiguration().Certificates
+	if len(c) != 1 {
+		t.Fatalf("there are %d certificates", len(c))
+	}
+	if d := c[0].Expires().Sub(p.hosts[0].Now()); d < 29*24*time.Hour || d > 30*24*time.Hour {
+		t.Errorf("it expires in %v", d)
+	}
+	fingerprints, err := c[0].GetFingerprints()
+	p.must(err)
+	seen := false
+	for _, s := range p.pc[1].GetStats() {
+		if s, ok := s.(webrtc.CertificateStats); ok && strings.EqualFold(s.Fingerprint, fingerprints[0].Value) {
+			seen = true
+		}
+	}
+	if !seen {
+		t.Error("the peer has not seen it")
+	}
+	if g, err := rtc.GenerateCertificate(); err != nil || time.Until(g.Expires()) < 29*24*time.Hour {
+		t.Errorf("GenerateCertificate: %v, %v", g, err)
+	}
+}
+
+// Certificates that pion has made, of either kind of key and through PEM, connect in both roles, and verify.
+func TestCertificateKinds(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificates := map[string]rtc.Certificate{
+		"Ed25519": webrtc.CertificateFromX509(edwards, selfSigned(t, edwards, time.Now().AddDate(0, 1, 0))),
+	}
+	for name, key := range map[string]crypto.Signer{"RSA": rsaKey, "ECDSA": ecKey, "ECDSA-P384": p384} {
+		c, err := webrtc.GenerateCertificate(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.PEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := webrtc.CertificateFromPEM(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificates[name], certificates[name+" from PEM"] = *c, *again
+	}
+	for name, c := range certificates {
+		for _, role := range []rtc.DTLSRole{rtc.DTLSRoleClient, rtc.DTLSRoleServer} {
+			t.Run(name+"/answerer="+role.String(), func(t *testing.T) {
+				// pion dates its certificates by the wall clock.
+				p, a, _ := connected(t, sim.Config{Start: c.Expires().AddDate(0, 0, -7), Link: sim.Link{Delay: time.Millisecond}}, nil,
+					func(i int, b rtc.Builder) rtc.Builder {
+						if i == 0 {
+							b = b.Certificates(c)
+						}
+						return b.DTLS(rtc.DTLSOptions{AnsweringRole: role})
+					})
+				if got := p.pc[0].GetConfiguration().Certificates[0]; !got.Equals(c) && name != "Ed25519" { // pion does not compare these
+					t.Error("GetConfiguration has another certificate")
+				}
+				p.must(a.SendText("hello"))
+				p.until("a message", func() bool { return p.rec[1].received() == 1 })
+				if r := rtc.ReportOf(p.pc[1]); len(r.PeerCertificates) == 0 {
+					t.Error("the peer has no certificate")
+				}
+			})
+		}
+	}
+}
+
+// Builder gives back what a connection was made with, as it is configured now, so that another one can be made like it; of nil it gives defaults.
+func TestBuilderOfAConnection(t *testing.T) {
+	if b := (*rtc.PeerConnection)(nil).Builder(); !reflect.DeepEqual(b, rtc.NewBuilder()) {
+		t.Errorf("Builder of nil: %+v", b)
+	}
+	w := sim.New(sim.Config{})
+	rec := &recorder{}
+	one := build(t, w, rtc.NewBuilder().Runtime(w.Host("a")).Handler(rec).SCTP(rtc.SCTPOptions{MaxMessageSize: 12345}))
+	if err := one.SetConfiguration(rtc.Configuration{ICEServers: []rtc.ICEServer{{URLs: []string{"stun:192.0.2.7"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	two := build(t, w, one.Builder())
+	if !two.GetConfiguration().Certificates[0].Equals(one.GetConfiguration().Certificates[0]) {
+		t.Error("the other connection has another certificate")
+	}
+	offer := offerOf(t, two)
+	if !strings.Contains(offer.SDP, "a=max-message-size:12345\r\n") {
+		t.Errorf("the other connection offers\n%s", offer.SDP)
+	}
+	if err := two.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(time.Second)
+	if !rec.has("candidateerror 701 stun:192.0.2.7") {
+		t.Errorf("the handler heard %q", rec.heard())
+	}
+	one.Close()
+	w.Run(time.Second)
+	if three := build(t, w, one.Builder()); three.SignalingState() != rtc.SignalingStateStable {
+		t.Error("the builder of a closed connection makes a closed one")
+	}
+}
+
+// ListenAddrs chooses the sockets: candidates have these addresses and ports and no others, and the connection works over them.
+func TestListenAddrs(t *testing.T) {
+	for name, c := range map[string]struct {
+		listen []string
+		want   []string
+	}{
+		"one address":     {[]string{"10.0.0.1:7000"}, []string{"10.0.0.1:7000"}},
+		"one, any port":   {[]string{"10.0.0.1:0"}, []string{"10.0.0.1:49152"}},
+		"two":             {[]string{"10.0.0.1:7000", "[fd00::1]:7001"}, []string{"10.0.0.1:7000", "[fd00::1]:7001"}},
+		"mapped":          {[]string{"[::ffff:10.0.0.1]:7000"}, []string{"10.0.0.1:7000"}},
+		"all of IPv4":     {[]string{"0.0.0.0:7000"}, []string{"10.0.0.1:7000"}},
+		"all":             {[]string{"[::]:7000"}, []string{"[fd00::1]:7000", "10.0.0.1:7000"}},
+		"default":         {nil, []string{"[fd00::1]:49152", "10.0.0.1:49152"}},
+		"one is not ours": {[]string{"192.0.2.1:1", "10.0.0.1:7000"}, []string{"10.0.0.1:7000"}},
+		"same port":       {[]string{"10.0.0.1:7000", "[fd00::1]:7000"}, []string{"10.0.0.1:7000", "[fd00::1]:7000"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			p, a, _ := connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
+				if i == 0 {
+					b = b.ListenAddrs(c.listen...)
+				}
+				return b
+			})
+			for c := range p.pc[0].ICECandidates(t.Context()) {
+				if strings.Contains(c.Address, ":") {
+					c.Address = "[" + c.Address + "]"
+				}
+				got = append(got, c.Address+":"+fmt.Sprint(c.Port))
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("gathered %q, want %q", got, c.want)
+			}
+			p.must(a.SendText("hello"))
+			p.until("a message", func() bool { return p.rec[1].received() == 1 })
+		})
+	}
+}
+
+// The key log has the secrets of the connection, by which its records can be read; without KeyLogWriter nothing is written.
+func TestKeyLog(t *testing.T) {
+	var log [2]bytes.Buffer
+	connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
+		return b.DTLS(rtc.DTLSOptions{KeyLogWriter: &log[i]})
+	})
+	line := log[0].String()
+	if f := strings.Fields(line); len(f) != 3 || f[0] != "CLIENT_RANDOM" || len(f[1]) != 64 || len(f[2]) != 96 {
+		t.Errorf("the key log is %q", line)
+	}
+	if log[1].String() != line {
+		t.Errorf("the ends log %q and %q", line, log[1].String())
+	}
+}
