@@ -202,7 +202,7 @@ func settled(c [2]*crowd, byLabel [2]map[string]*life) bool {
 // inside handlers and outside, each channel tells open before its messages, these in order and complete, its closing behind them and its
 // close last; and the connection's closed is the last event of all.
 func TestEventOrder(t *testing.T) {
-	seeds := 250
+	seeds := 200
 	if testing.Short() {
 		seeds = 50
 	}
