@@ -146,7 +146,7 @@ type call struct {
 
 	offered  time.Time // when the caller made its offer
 	pc       [2]*rtc.PeerConnection
-	received int // messages
+	received int  // messages
 	ended    bool // was counted in over
 }
 
@@ -210,7 +210,7 @@ func (c *call) OnDataChannelMessage(_ *rtc.PeerConnection, _ *rtc.DataChannel, m
 	}
 }
 
-// OnConnectionStateChange and OnDataChannelClose tell of calls that end before that: more loss than ICE or SCTP bears.
+// OnConnectionStateChange hears when more datagrams are lost than ICE bears, OnDataChannelClose also when they are more than SCTP bears.
 func (c *call) OnConnectionStateChange(_ *rtc.PeerConnection, s rtc.PeerConnectionState) {
 	if s == rtc.PeerConnectionStateFailed {
 		c.fail()
