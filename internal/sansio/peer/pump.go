@@ -85,13 +85,18 @@ func (c *Core) pumpDTLS(now time.Time) {
 			c.updateConnectionState()
 			c.startSCTP(now)
 		case dtls.EventFailed:
+			c.pumpSCTP(now) // what came before in this burst is still delivered
 			c.dtlsFailed = true
 			c.stats.DTLSError = ev.Err
 			c.channels.HandleClosed(now, ev.Err)
+			if c.sctp != nil {
+				c.sctp.Abort(now, "")
+			}
 			c.pumpChannels(now)
 			c.updateConnectionState()
 		case dtls.EventClosed:
 			// The peer has closed its connection. Nothing can come back from here: a new handshake needs a new description.
+			c.pumpSCTP(now)
 			c.Close(now)
 			return
 		}

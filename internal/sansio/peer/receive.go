@@ -40,26 +40,31 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 			c.stats.DroppedUnauthenticated++
 			return
 		}
-		c.handleDTLS(now, b)
-		c.ice.HandleData(now, local, remote)
+		if c.handleDTLS(now, b) {
+			c.ice.HandleData(now, local, remote)
+		}
 	default:
 		c.stats.DroppedUnknown++
 	}
 }
 
-func (c *Core) handleDTLS(now time.Time, b []byte) {
+// handleDTLS reports whether b had authenticated data: anybody can send something else with the peer's address.
+func (c *Core) handleDTLS(now time.Time, b []byte) (alive bool) {
 	if c.dtls == nil {
 		// The peer has the answer that we are waiting for, and has chosen to be the client (RFC 8842 section 5.2: an offerer has to be
 		// ready for a ClientHello before the answer). Its certificate is checked when the answer has come.
 		if c.transport.role != jsep.RoleUnknown || c.newDTLS(now, false) != nil {
 			c.stats.DroppedEarly++
-			return
+			return false
 		}
 		c.transport.early = true
 	}
 	c.dtls.HandleDatagram(now, b)
-	c.pumpDTLS(now)
+	if c.sctp == nil {
+		c.pumpDTLS(now) // which may start it
+	}
 	for p, ok := c.dtls.PollData(); ok; p, ok = c.dtls.PollData() {
+		alive = true
 		if c.sctp == nil {
 			c.stats.DroppedEarly++
 			continue
@@ -67,6 +72,8 @@ func (c *Core) handleDTLS(now time.Time, b []byte) {
 		c.sctp.HandlePacket(now, p)
 		c.burst = true
 	}
+	c.pumpDTLS(now)
+	return alive
 }
 
 // EndBurst ends what arrived together: one SACK answers it all.

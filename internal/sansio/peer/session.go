@@ -124,6 +124,7 @@ func (c *Core) rollback(now time.Time, t *jsep.Transport) {
 	}
 	if t == nil || t.LocalUfrag != c.ice.LocalCredentials().Ufrag {
 		c.ice = nil
+		c.dtls, c.transport.early = nil, false // an early ClientHello was for the offer that is gone
 		c.gather = false
 		c.setGathering(GatheringNew)
 	}

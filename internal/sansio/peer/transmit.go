@@ -86,7 +86,9 @@ func (c *Core) appendRun(now time.Time, buf []byte, maxSegments int) (run []byte
 		if len(packet)+tail > cap(buf) {
 			panic("BUG: peer: SCTP packet over the MTU")
 		}
-		packet = c.dtls.Seal(packet, off)
+		if packet = c.dtls.Seal(packet, off); packet == nil {
+			break // the peer has ended the connection: there is nobody to tell
+		}
 		length := len(packet) - off
 		if n > 0 && length > size {
 			c.carry = append(c.carry[:0], packet[off:]...)

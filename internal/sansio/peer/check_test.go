@@ -1,0 +1,99 @@
+package peer
+
+import (
+	"fmt"
+
+	"github.com/sansrtc/rtc/internal/sansio/dtls"
+	"github.com/sansrtc/rtc/internal/sansio/ice"
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
+)
+
+// messageOverhead is what SCTP's receive window is charged with for a message, beyond its bytes.
+const messageOverhead = 64
+
+// check compares what the core is told twice, and what it holds with what others say that it holds. h has the events that were polled.
+func (c *Core) check(h *ear) {
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			panic("BUG: peer: " + fmt.Sprintf(format, args...))
+		}
+	}
+	// The queue: everything before head is let go of, everything behind it is something; a state is told when it changes, and only then.
+	ev := &c.events
+	must(ev.head <= len(ev.q), "head %d of %d", ev.head, len(ev.q))
+	for i := range ev.head {
+		e := &ev.q[i]
+		must(e.Kind == 0 && e.Data == nil && e.Params == nil, "a polled event is kept")
+	}
+	connection, iceState := h.connection(), h.ice
+	charges, messages, closed := 0, 0, connection == Closed
+	for i := ev.head; i < len(ev.q); i++ {
+		e := &ev.q[i]
+		must(e.Kind != 0 && int(e.Kind) < len(eventNames), "event %d", e.Kind)
+		must(!closed, "%q after closed", describeEvent(*e))
+		must(e.Charge == 0 || e.Kind == EventMessage || e.Kind == EventChannelIncoming, "%q costs %d", describeEvent(*e), e.Charge)
+		must(e.Kind != EventMessage || e.Charge > 0 && len(e.Data) <= e.Charge, "message of %d bytes costs %d", len(e.Data), e.Charge)
+		if e.Charge > 0 {
+			charges += e.Charge
+			messages++
+		}
+		switch e.Kind {
+		case EventConnectionState:
+			must(ConnectionState(e.State) != connection, "connection state %s again", connection.name())
+			connection = ConnectionState(e.State)
+			closed = connection == Closed
+		case EventICEState:
+			must(ICEState(e.State) != iceState, "ICE state %v again", iceState)
+			iceState = ICEState(e.State)
+		}
+	}
+	must(connection == c.connection, "connection is %s, told %s", c.connection.name(), connection.name())
+	must(iceState == c.iceState, "ICE is %v, told %v", c.iceState, iceState)
+
+	// The receive window: what is queued here and what was polled but not given back, SCTP counts too. It may hold more: parts of messages,
+	// and what channels hold for a channel that is not made yet.
+	if c.sctp != nil && !c.closed {
+		for _, e := range h.events {
+			charges += e.Charge
+			messages++
+		}
+		held := c.held()
+		must(held >= charges+messages*messageOverhead, "SCTP holds %d, events and application %d in %d messages", held, charges, messages)
+		must(held <= 2*c.receiveBuffer(), "SCTP holds %d", held)
+	}
+
+	must(c.sctp == nil || c.dtls != nil && c.dtls.State() >= dtls.StateConnected && c.transport.data, "SCTP without DTLS")
+	must(c.sctp != nil || !c.burst, "a burst of nothing")
+	must(len(c.carry) <= mtu, "carry of %d bytes", len(c.carry))
+	must(c.sctp != nil || len(c.carry) == 0, "carry without SCTP")
+	must(c.dtls == nil || c.transport.role != jsep.RoleUnknown || c.transport.early, "DTLS without a role")
+	must(!c.transport.started || c.dtls != nil && c.ice != nil, "handshake without DTLS or ICE")
+	must(len(c.thresholds) <= len(c.channels.Handles()), "thresholds of %d channels, there are %d", len(c.thresholds), len(c.channels.Handles()))
+	if c.closed {
+		must(c.connection == Closed && c.PollTimeout().IsZero(), "closed, and goes on")
+		must(c.ice == nil || c.iceState == ice.StateClosed, "closed, and ICE is %v", c.iceState)
+	}
+	for _, h := range c.channels.Handles() {
+		must(!c.closed || c.channels.State(h) == ChannelClosed, "closed, and channel %d is not", h)
+		must(c.channels.State(h) != ChannelOpen || c.sctp != nil, "channel without SCTP is open")
+		must(c.BufferedAmount(h) >= 0, "negative amount is buffered")
+	}
+	if c.connection == Connected {
+		must(c.dtls.State() == dtls.StateConnected, "connected, and DTLS is %v", c.dtls.State())
+	}
+}
+
+func (c *Core) receiveBuffer() int {
+	if c.cfg.ReceiveBuffer == 0 {
+		return 4 << 20
+	}
+	return c.cfg.ReceiveBuffer
+}
+
+// held is how much SCTP counts against its receive window, as far as it tells: it advertises nothing rather than little.
+func (c *Core) held() int {
+	if w := c.sctp.Stats().ReceiveWindow; w > 0 {
+		return c.receiveBuffer() - w
+	}
+	return 2 * c.receiveBuffer()
+}
