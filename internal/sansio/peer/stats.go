@@ -4,6 +4,7 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/channel"
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
 	"github.com/sansrtc/rtc/internal/sansio/ice"
+	"github.com/sansrtc/rtc/internal/sansio/jsep"
 	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
@@ -34,7 +35,6 @@ type Report struct {
 	CipherSuite              uint16
 	DTLSVersion              uint16
 	PeerCertificates         [][]byte
-	ICEControlling           bool
 }
 
 // ChannelReport is one channel's part of a Report.
@@ -53,6 +53,7 @@ func (c *Core) Report() (r Report) {
 		r.HasDTLS, r.DTLS = true, c.dtls.Stats()
 		r.DTLSState, r.CipherSuite, r.DTLSVersion = c.dtls.State(), c.dtls.CipherSuite(), c.dtls.Version()
 		r.PeerCertificates = c.dtls.PeerCertificates()
+		r.DTLSClient = c.transport.role == jsep.RoleClient
 	}
 	if c.sctp != nil {
 		r.HasSCTP, r.SCTP = true, c.sctp.Stats()
