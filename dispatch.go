@@ -17,12 +17,14 @@ func (l *loop) Dispatch() {
 		return
 	}
 	l.dispatching = true
+	defer func() { // also when a handler ends its goroutine, as testing's FailNow does: the connection goes on
+		l.dispatching = false
+		l.flush(l.now()) // what handlers have sent, and what Taken has made of the receive window
+		l.rearm()
+	}()
 	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
 		l.dispatch(&ev)
 	}
-	l.dispatching = false
-	l.flush(l.now()) // what handlers have sent, and what Taken has made of the receive window
-	l.rearm()
 }
 
 // tell runs f, which is user code, without mu.
@@ -102,8 +104,8 @@ func (l *loop) dispatchMessage(ev *peer.Event) {
 		dc.inbox.push(msg, ev.Charge)
 		return
 	}
+	defer l.taken(ev.Charge)
 	l.tell(func(h EventHandler) { h.OnDataChannelMessage(l.pc, dc, msg) })
-	l.taken(ev.Charge)
 }
 
 // taken opens the receive window for what the application has got; what the window update needs is sent by whoever holds mu next.

@@ -108,8 +108,7 @@ func (l *loop) interfaceAddrs() []netip.Addr {
 		if o.InterfaceFilter != nil && !o.InterfaceFilter(i.Name) {
 			continue
 		}
-		for _, p := range i.Addrs {
-			ip := p.Addr()
+		for _, ip := range i.Addrs {
 			if o.IPFilter != nil && !o.IPFilter(ip) {
 				continue
 			}

@@ -74,7 +74,7 @@ func (v *vnetRuntime) Now() time.Time  { return time.Now() }
 func (v *vnetRuntime) Rand() io.Reader { return rand.Reader }
 
 func (v *vnetRuntime) Interfaces() ([]runtime.Interface, error) {
-	return []runtime.Interface{{Name: "eth0", Index: 1, MTU: 1500, Addrs: []netip.Prefix{netip.PrefixFrom(v.addr, 24)}}}, nil
+	return []runtime.Interface{{Name: "eth0", Index: 1, MTU: 1500, Addrs: []netip.Addr{v.addr}}}, nil
 }
 
 func (v *vnetRuntime) Spawn(loop runtime.Loop) (runtime.Host, error) {

@@ -112,5 +112,5 @@ type Interface struct {
 	Index    int
 	MTU      int
 	Loopback bool
-	Addrs    []netip.Prefix // unmapped; link-local IPv6 addresses have their zone
+	Addrs    []netip.Addr // unmapped; link-local IPv6 addresses have their zone
 }

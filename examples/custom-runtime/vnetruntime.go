@@ -49,9 +49,11 @@ func (v VNet) Interfaces() ([]runtime.Interface, error) {
 				continue
 			}
 			ip, _ := netip.AddrFromSlice(n.IP)
-			ones, _ := n.Mask.Size()
-			if p := netip.PrefixFrom(ip.Unmap(), ones); p.IsValid() {
-				i.Addrs = append(i.Addrs, p)
+			if ip = ip.Unmap(); ip.IsLinkLocalUnicast() && ip.Is6() {
+				ip = ip.WithZone(ifi.Name)
+			}
+			if ip.IsValid() {
+				i.Addrs = append(i.Addrs, ip)
 			}
 		}
 		out = append(out, i)
@@ -219,9 +221,9 @@ func (v VNet) addrs(local netip.Addr) (addrs []netip.Addr, err error) {
 	}
 	list, err := v.Interfaces()
 	for _, i := range list {
-		for _, p := range i.Addrs {
-			if local.Is6() || p.Addr().Is4() {
-				addrs = append(addrs, p.Addr())
+		for _, a := range i.Addrs {
+			if local.Is6() || a.Is4() {
+				addrs = append(addrs, a)
 			}
 		}
 	}

@@ -42,11 +42,7 @@ func (m *Machine) Now() time.Time  { return time.Now() }
 func (m *Machine) Rand() io.Reader { return rand.Reader }
 
 func (m *Machine) Interfaces() ([]runtime.Interface, error) {
-	i := runtime.Interface{Name: "mem0", Index: 1, MTU: 1500}
-	for _, a := range m.addrs {
-		i.Addrs = append(i.Addrs, netip.PrefixFrom(a, a.BitLen()))
-	}
-	return []runtime.Interface{i}, nil
+	return []runtime.Interface{{Name: "mem0", Index: 1, MTU: 1500, Addrs: slices.Clone(m.addrs)}}, nil
 }
 
 func (m *Machine) Spawn(loop runtime.Loop) (runtime.Host, error) {

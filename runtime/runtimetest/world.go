@@ -91,11 +91,14 @@ var worldTests = []Test{
 			if i.Name == "" {
 				b.Errorf("an interface has no name: %+v", i)
 			}
-			for _, p := range i.Addrs {
-				if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsUnspecified() || p.Addr().IsLoopback() != i.Loopback {
-					b.Errorf("%s has the address %v, Loopback is %v", i.Name, p, i.Loopback)
+			for _, a := range i.Addrs {
+				if !a.IsValid() || a.Is4In6() || a.IsUnspecified() || a.IsLoopback() != i.Loopback {
+					b.Errorf("%s has the address %v, Loopback is %v", i.Name, a, i.Loopback)
 				}
-				addrs = append(addrs, p.Addr())
+				if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
+					b.Errorf("%s has the address %v without its zone", i.Name, a)
+				}
+				addrs = append(addrs, a)
 			}
 		}
 		for _, a := range []netip.Addr{b.h.AddrA, b.h.Addr6A} {

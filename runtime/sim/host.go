@@ -136,8 +136,8 @@ func (h *Host) Now() time.Time { return h.w.Now() }
 
 // Interfaces implements [runtime.Runtime].
 func (h *Host) Interfaces() ([]runtime.Interface, error) {
-	list := []runtime.Interface{{Name: "lo", Index: 1, MTU: 65536, Loopback: true, Addrs: []netip.Prefix{
-		netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128"),
+	list := []runtime.Interface{{Name: "lo", Index: 1, MTU: 65536, Loopback: true, Addrs: []netip.Addr{
+		netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(),
 	}}}
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
@@ -146,11 +146,10 @@ func (h *Host) Interfaces() ([]runtime.Interface, error) {
 		for len(list) <= i {
 			list = append(list, runtime.Interface{Name: fmt.Sprintf("eth%d", len(list)-1), Index: len(list) + 1, MTU: 1500})
 		}
-		bits := 64
-		if a.Is4() {
-			bits = 24
+		if a.Is6() && a.IsLinkLocalUnicast() {
+			a = a.WithZone(list[i].Name)
 		}
-		list[i].Addrs = append(list[i].Addrs, netip.PrefixFrom(a, bits))
+		list[i].Addrs = append(list[i].Addrs, a)
 	}
 	return list, nil
 }

@@ -73,12 +73,8 @@ func listen(h *host, local netip.AddrPort) (*socket, error) {
 // localAddrs lists the addresses that a socket for all addresses of IPv4, or of both families, has.
 func localAddrs(list []runtime.Interface, both bool) (addrs []netip.Addr) {
 	for _, i := range list {
-		for _, p := range i.Addrs {
-			switch a := p.Addr(); {
-			case a.Is6() && !both:
-			case a.IsLinkLocalUnicast() && a.Is6():
-				addrs = append(addrs, a.WithZone(i.Name))
-			default:
+		for _, a := range i.Addrs {
+			if a.Is4() || both {
 				addrs = append(addrs, a)
 			}
 		}

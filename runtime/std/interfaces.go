@@ -61,8 +61,8 @@ func listInterfaces() ([]runtime.Interface, error) {
 		i := runtime.Interface{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Loopback: ifi.Flags&net.FlagLoopback != 0}
 		for _, a := range addrs {
 			if n, ok := a.(*net.IPNet); ok {
-				if p, ok := prefixOf(n); ok {
-					i.Addrs = append(i.Addrs, p)
+				if a, ok := addrOf(n, ifi.Name); ok {
+					i.Addrs = append(i.Addrs, a)
 				}
 			}
 		}
@@ -71,18 +71,13 @@ func listInterfaces() ([]runtime.Interface, error) {
 	return out, nil
 }
 
-func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+func addrOf(n *net.IPNet, zone string) (netip.Addr, bool) {
 	addr, ok := netip.AddrFromSlice(n.IP)
-	if !ok {
-		return netip.Prefix{}, false
-	}
 	addr = addr.Unmap()
-	ones, bits := n.Mask.Size()
-	if addr.Is4() && bits == 128 {
-		ones -= 96
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		addr = addr.WithZone(zone)
 	}
-	p := netip.PrefixFrom(addr, ones)
-	return p, p.IsValid()
+	return addr, ok
 }
 
 // zoneTable maps interface indices, which the system uses in addresses, to names, which people use, and back.

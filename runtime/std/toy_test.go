@@ -222,10 +222,8 @@ func loopbacks(t testing.TB) (addrs []netip.Addr) {
 		t.Fatal(err)
 	}
 	for _, i := range list {
-		for _, p := range i.Addrs {
-			if i.Loopback {
-				addrs = append(addrs, p.Addr())
-			}
+		if i.Loopback {
+			addrs = append(addrs, i.Addrs...)
 		}
 	}
 	if len(addrs) == 0 {
