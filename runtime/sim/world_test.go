@@ -205,8 +205,8 @@ func TestInterfaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{lo 1 65536 true [127.0.0.1/8 ::1/128]} {eth0 2 1500 false [192.0.2.1/24 2001:db8::1/64 fe80::1/64]} " +
-		"{eth1 3 1500 false [198.51.100.1/24]}]"
+	want := "[{lo 1 65536 true [127.0.0.1 ::1]} {eth0 2 1500 false [192.0.2.1 2001:db8::1 fe80::1%eth0]} " +
+		"{eth1 3 1500 false [198.51.100.1]}]"
 	if got := fmt.Sprint(list); got != want {
 		t.Errorf("interfaces are\n%s, want\n%s", got, want)
 	}
