@@ -352,3 +352,27 @@ func TestCloseFromManyGoroutines(t *testing.T) {
 		}
 	}
 }
+
+// Done does not depend on an iterator that nobody reads.
+func TestCloseWithAnUnreadIterator(t *testing.T) {
+	p, _, _ := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
+	p.pc[1].Events(context.Background())
+	for i := range 1000 {
+		_, err := p.pc[0].CreateDataChannel(fmt.Sprint(i), nil)
+		p.must(err)
+	}
+	p.world.Run(time.Second)
+	if heard := len(p.rec[1].heard()); heard > 500 {
+		t.Errorf("%d events are told behind an iterator that is not read", heard)
+	}
+	p.must(p.pc[1].Close())
+	p.until("Done", func() bool {
+		select {
+		case <-p.pc[1].Done():
+			return true
+		default:
+			return false
+		}
+	})
+	wantEnd(t, p.rec[1], p.pc[1])
+}

@@ -241,6 +241,22 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 			return msg, nil
 		}
 		ended, err := dc.ended, dc.err
+		var queued <-chan struct{}
+		if l.dispatching && !ended {
+			// The caller may be the handler that all events wait for: it takes the channel's own from behind it.
+			switch ev, ok := l.core.TakeMessage(dc.handle); {
+			case ok && ev.Kind == peer.EventMessage:
+				if !l.closed {
+					l.taken(ev.Charge)
+					l.settle(l.now())
+				}
+				l.mu.Unlock()
+				return DataChannelMessage{IsString: ev.IsString, Data: ev.Data}, nil
+			case ok:
+				ended, err = true, ev.Err
+			}
+			queued = l.queued.wait()
+		}
 		arrived := dc.inbox.arrived.wait()
 		l.mu.Unlock()
 		switch {
@@ -251,6 +267,7 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 		}
 		select {
 		case <-arrived:
+		case <-queued:
 		case <-ctx.Done():
 			return DataChannelMessage{}, ctx.Err()
 		}

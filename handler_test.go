@@ -351,11 +351,16 @@ func consentRequests(pc *rtc.PeerConnection) (n uint64) {
 	return n
 }
 
-// realPair is two connections over the system's sockets with a channel between them. The caller closes them.
-func realPair(t testing.TB, rt *std.Runtime, build func(i int, b rtc.Builder) rtc.Builder) (pc [2]*rtc.PeerConnection, rec [2]*recorder) {
+type on = func(kind string, pc *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage)
+
+// realPair is two connections over the system's sockets with a channel between them. f, when given, acts in b's handlers. The caller closes them.
+func realPair(t testing.TB, rt *std.Runtime, build func(i int, b rtc.Builder) rtc.Builder, f ...on) (pc [2]*rtc.PeerConnection, rec [2]*recorder) {
 	t.Helper()
 	for i, name := range []string{"a", "b"} {
 		rec[i] = &recorder{name: name}
+		if i == 1 && len(f) > 0 {
+			rec[i].on = f[0]
+		}
 		b := rtc.NewBuilder().Runtime(rt).Handler(rec[i]).ListenAddrs("127.0.0.1:0")
 		if build != nil {
 			b = build(i, b)
@@ -447,7 +452,7 @@ func TestSendContextInsideAHandler(t *testing.T) {
 	small := func(_ int, b rtc.Builder) rtc.Builder {
 		return b.SCTP(rtc.SCTPOptions{SendBuffer: 32 << 10, MaxMessageSize: 32 << 10})
 	}
-	answer := func(t *testing.T, n *int) func(string, *rtc.PeerConnection, *rtc.DataChannel, rtc.DataChannelMessage) {
+	answer := func(t *testing.T, n *int) on {
 		return func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
 			if kind != "message" {
 				return
@@ -485,4 +490,62 @@ func TestSendContextInsideAHandler(t *testing.T) {
 			t.Errorf("the handler sent %d", n)
 		}
 	})
+}
+
+// Promise 4, never blocked: a handler may be a channel's whole life. It reads a detached channel, or ranges over its messages, until the peer
+// closes it or the own connection is closed, although the channel's events come after its own.
+func TestReadInsideAHandler(t *testing.T) {
+	const n = 200
+	for _, how := range []string{"Detach", "Messages"} {
+		for _, end := range []string{"the peer closes the channel", "the peer closes the connection", "Close"} {
+			t.Run(how+"/"+end, func(t *testing.T) {
+				got := newTally()
+				pc, rec := realPair(t, std.New(std.Config{}), smallBuffers, func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
+					switch {
+					case kind != "open":
+						return
+					case how == "Messages":
+						for m := range dc.Messages(context.Background()) {
+							got.take(m.Data)
+						}
+					default:
+						s, buf := dc.Detach(), make([]byte, 16<<10)
+						for k, err := s.Read(buf); err == nil; k, err = s.Read(buf) {
+							got.take(buf[:k])
+						}
+					}
+					got.end(nil)
+				})
+				a := rec[0].channel(0)
+				want := newBulk(1, 10_000)
+				for range n { // more than both buffers hold
+					m := want.next()
+					if err := a.SendContext(t.Context(), m); err != nil {
+						t.Fatal(err)
+					}
+					want.took(m)
+				}
+				eventually(t, "all is read", func() bool { return got.taken() == n })
+				if got.over() {
+					t.Error("the handler returns before the end")
+				}
+				switch end {
+				case "Close":
+					pc[1].Close()
+				case "the peer closes the connection":
+					pc[0].Close()
+				default:
+					a.Close()
+				}
+				eventually(t, "the handler returns", got.over)
+				if string(got.sum.Sum(nil)) != string(want.sum.Sum(nil)) {
+					t.Error("what was read is not what was sent")
+				}
+				for i := range pc {
+					pc[i].Close()
+					<-pc[i].Done()
+				}
+			})
+		}
+	}
 }

@@ -31,6 +31,7 @@ type loop struct {
 	released bool
 
 	dispatching bool
+	queued      signal // events came while dispatching
 	subscribers []*subscriber
 	told        bool            // the last event was told
 	candidates  []*ICECandidate // gathered in this generation, for those who ask later
@@ -74,6 +75,9 @@ func (l *loop) Turn(now time.Time) runtime.Next {
 	}
 	l.flush(now)
 	l.armed = l.core.PollTimeout()
+	if l.dispatching && l.core.HasEvents() {
+		l.queued.broadcast()
+	}
 	return runtime.Next{
 		At:     l.armed,
 		Events: !l.dispatching && l.core.HasEvents(),
@@ -196,5 +200,8 @@ func (l *loop) end() {
 	}
 	l.sockets = nil
 	l.wakeWaiting()
+	for _, s := range l.subscribers {
+		s.changed.broadcast()
+	}
 	l.host.Wake()
 }

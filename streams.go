@@ -49,11 +49,12 @@ type subscriber struct {
 	ended   bool
 }
 
-// publish gives ev to all iterators. It lets go of mu and waits while one of them is full.
+// publish gives ev to all iterators. It lets go of mu and waits while one of them is full, but not behind Close: few events are left then, and
+// Done shall not depend on a reader.
 func (l *loop) publish(ev Event) {
 	for i := 0; i < len(l.subscribers); i++ {
 		s := l.subscribers[i]
-		for len(s.queue) >= subscriptionLimit && !s.ended {
+		for len(s.queue) >= subscriptionLimit && !s.ended && !l.closed {
 			taken := s.changed.wait()
 			l.mu.Unlock()
 			<-taken
@@ -129,8 +130,8 @@ func (l *loop) events(ctx context.Context, s *subscriber, yield func(Event) bool
 }
 
 // Events gives what a handler hears, but for messages, in the same order, from the call on. It ends after ConnectionState closed, or when ctx
-// ends. An iterator that is not read holds up the connection's events when 256 wait, like a slow handler, until ctx ends or its loop is
-// left; so read it, or let ctx end.
+// ends. An iterator that is not read holds up the connection's events when 256 wait, like a slow handler, until ctx ends, its loop is
+// left, or the connection is closed; so read it, or let ctx end.
 func (pc *PeerConnection) Events(ctx context.Context) iter.Seq[Event] {
 	l := &pc.loop
 	s := l.subscribe(nil)

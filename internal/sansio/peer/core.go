@@ -145,6 +145,10 @@ func earliest(a, b time.Time) time.Time {
 // PollEvent gives the next event. Its Charge is owed to Taken.
 func (c *Core) PollEvent() (Event, bool) { return c.events.pop() }
 
+// TakeMessage gives the next message of a channel ahead of all other events, or the EventChannelError or EventChannelClosed that ends them and
+// that PollEvent will still give.
+func (c *Core) TakeMessage(h Handle) (Event, bool) { return c.events.take(h) }
+
 // HasEvents tells whether PollEvent has something.
 func (c *Core) HasEvents() bool { return c.events.len() > 0 }
 

@@ -47,7 +47,8 @@ type LocalCandidate struct {
 	MLineIndex int
 }
 
-// events is a queue that gives its memory back when it has been long.
+// events is a queue that gives its memory back when it has been long. What take has taken out of it leaves an empty place.
+// Invariant: the first place is not empty.
 type events struct {
 	q    []Event
 	head int
@@ -62,8 +63,35 @@ func (e *events) pop() (ev Event, ok bool) {
 		return ev, false
 	}
 	ev = e.q[e.head]
+	e.drop()
+	return ev, true
+}
+
+// take gives the first message of a channel, wherever it is, and takes it out; or the error or close that comes before one, and leaves it.
+func (e *events) take(h Handle) (ev Event, ok bool) {
+	for i := e.head; i < len(e.q); i++ {
+		if e.q[i].Channel != h {
+			continue
+		}
+		switch ev = e.q[i]; ev.Kind {
+		case EventMessage:
+			if e.q[i] = (Event{}); i == e.head {
+				e.drop()
+			}
+			return ev, true
+		case EventChannelError, EventChannelClosed:
+			return ev, true
+		}
+	}
+	return Event{}, false
+}
+
+// drop removes the first place and the empty ones behind it.
+func (e *events) drop() {
 	e.q[e.head] = Event{}
-	e.head++
+	for e.len() > 0 && e.q[e.head].Kind == 0 {
+		e.head++
+	}
 	switch {
 	case e.head == len(e.q) && cap(e.q) > 64:
 		e.q, e.head = nil, 0
@@ -73,7 +101,6 @@ func (e *events) pop() (ev Event, ok bool) {
 		e.q = append([]Event(nil), e.q[e.head:]...)
 		e.head = 0
 	}
-	return ev, true
 }
 
 var channelEvents = [...]EventKind{
