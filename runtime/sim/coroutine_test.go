@@ -190,10 +190,10 @@ func TestEndlessHandler(t *testing.T) {
 			if waits {
 				<-gate
 			}
-			for {
+			for computing := true; computing; {
 				select {
 				case <-stop:
-					return
+					computing = false
 				default:
 				}
 			}

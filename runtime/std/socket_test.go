@@ -295,7 +295,7 @@ func TestInterfaces(t *testing.T) {
 }
 
 func TestRandAndDefault(t *testing.T) {
-	if Default() != Default() {
+	if one, two := Default(), Default(); one != two {
 		t.Error("Default makes a new Runtime each time")
 	}
 	var b [32]byte

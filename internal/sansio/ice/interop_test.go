@@ -1,5 +1,7 @@
 package ice
 
+//lint:file-ignore SA1019 the agent is made as pion/webrtc makes it
+
 import (
 	"context"
 	"net"

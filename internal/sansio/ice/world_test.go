@@ -309,10 +309,10 @@ func (w *world) agreed() bool {
 
 // lite answers checks, as a lite agent does, and selects what is nominated.
 type lite struct {
-	creds, remote Credentials
-	selected      []netip.AddrPort // remote addresses in the order of their nomination
-	unworthy      int              // requests that nominated a pair before it worked
-	answered      map[netip.AddrPort]bool
+	creds    Credentials
+	selected []netip.AddrPort // remote addresses in the order of their nomination
+	unworthy int              // requests that nominated a pair before it worked
+	answered map[netip.AddrPort]bool
 }
 
 func (l *lite) handle(w *world, local, remote netip.AddrPort, b []byte) {
