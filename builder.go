@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pion/logging"
@@ -25,6 +26,7 @@ import (
 //	pc, err := base.Handler(&call{}).Build(ctx)
 type Builder struct {
 	configuration Configuration
+	key           func() (peer.Certificate, error) // of the first certificate, once for all that share the base; nil: make one
 	handler       EventHandler
 	runtime       runtime.Runtime
 	logger        logging.LoggerFactory
@@ -40,7 +42,7 @@ func NewBuilder() Builder { return Builder{} }
 // Configuration sets W3C's RTCConfiguration, replacing what ICEServers and Certificates have set.
 func (b Builder) Configuration(c Configuration) Builder {
 	b.configuration = cloneConfiguration(c)
-	return b
+	return b.useCertificates()
 }
 
 // ICEServers sets the configuration's iceServers.
@@ -52,6 +54,14 @@ func (b Builder) ICEServers(servers ...ICEServer) Builder {
 // Certificates sets the configuration's certificates; the first is used. Without one each connection makes its own.
 func (b Builder) Certificates(certificates ...Certificate) Builder {
 	b.configuration.Certificates = slices.Clone(certificates)
+	return b.useCertificates()
+}
+
+func (b Builder) useCertificates() Builder {
+	b.key = nil
+	if c := b.configuration.Certificates; len(c) > 0 {
+		b.key = sync.OnceValues(func() (peer.Certificate, error) { return coreCertificate(&c[0]) })
+	}
 	return b
 }
 
@@ -118,17 +128,15 @@ func (b Builder) Build(ctx context.Context) (*PeerConnection, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate := new(Certificate)
-	if len(b.configuration.Certificates) > 0 {
-		*certificate = b.configuration.Certificates[0]
-	} else if certificate, err = generateCertificate(b.runtime); err != nil {
+	var key peer.Certificate
+	if b.key == nil {
+		key, err = generateKey(b.runtime)
+	} else if key, err = b.key(); err != nil {
+		err = &rtcerr.InvalidAccessError{Err: err}
+	}
+	if err != nil {
 		return nil, err
 	}
-	key, err := coreCertificate(certificate)
-	if err != nil {
-		return nil, &rtcerr.InvalidAccessError{Err: err}
-	}
-	b.configuration.Certificates = []Certificate{*certificate}
 	return newPeerConnection(b, listen, key)
 }
 

@@ -17,18 +17,18 @@ import (
 // certificateLifetime is W3C's default for generateCertificate: "the user agent uses a default of 30 days".
 const certificateLifetime = 30 * 24 * time.Hour
 
-func generateCertificate(rt runtime.Runtime) (*Certificate, error) {
+func generateKey(rt runtime.Runtime) (peer.Certificate, error) {
 	now := rt.Now()
-	c, err := peer.GenerateCertificate(rt.Rand(), now, now.Add(certificateLifetime))
+	return peer.GenerateCertificate(rt.Rand(), now, now.Add(certificateLifetime))
+}
+
+// pionCertificate puts a certificate together as pion has it.
+func pionCertificate(key peer.Certificate) (c Certificate, err error) {
+	leaf, err := x509.ParseCertificate(key.Chain[0])
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	leaf, err := x509.ParseCertificate(c.Chain[0])
-	if err != nil {
-		return nil, err
-	}
-	out := webrtc.CertificateFromX509(c.PrivateKey, leaf)
-	return &out, nil
+	return webrtc.CertificateFromX509(key.PrivateKey, leaf), nil
 }
 
 // coreCertificate takes a pion certificate apart; PEM is the only way into it.

@@ -21,6 +21,7 @@ import (
 // https://w3c.github.io/webrtc-pc/#interface-definition
 type PeerConnection struct {
 	builder Builder // as given; its configuration is superseded by the one below
+	key     peer.Certificate
 	loop    loop
 
 	configuration Configuration // guarded by loop.mu
@@ -41,6 +42,7 @@ func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate)
 	}
 	pc := &PeerConnection{
 		builder:           b,
+		key:               key,
 		configuration:     b.configuration,
 		log:               silent,
 		gatheringComplete: make(chan struct{}),
@@ -214,15 +216,28 @@ func (pc *PeerConnection) ConnectionState() PeerConnectionState {
 
 // GetConfiguration gives the configuration as it is now, with the certificate that is in use.
 func (pc *PeerConnection) GetConfiguration() (c Configuration) {
-	pc.loop.view(func(*peer.Core) { c = cloneConfiguration(pc.configuration) })
+	pc.loop.view(func(*peer.Core) { c = pc.currentConfiguration() })
 	return c
+}
+
+// currentConfiguration is called with loop.mu held. A certificate that the connection has made itself is put into pion's form when it is asked for.
+func (pc *PeerConnection) currentConfiguration() Configuration {
+	c := &pc.configuration
+	if len(c.Certificates) == 0 {
+		own, err := pionCertificate(pc.key)
+		if err != nil {
+			panic("BUG: rtc: own certificate: " + err.Error())
+		}
+		c.Certificates = []Certificate{own}
+	}
+	return cloneConfiguration(*c)
 }
 
 // SetConfiguration is W3C's setConfiguration: servers and the transport policy may change, and are read at the next gathering. It returns
 // an InvalidModificationError when something else differs. https://w3c.github.io/webrtc-pc/#dom-rtcpeerconnection-setconfiguration
 func (pc *PeerConnection) SetConfiguration(next Configuration) error {
 	return pc.loop.update(func(c *peer.Core, now time.Time) error {
-		old := &pc.configuration
+		old := pc.currentConfiguration()
 		changed := func(what error) error { return &rtcerr.InvalidModificationError{Err: what} }
 		switch {
 		case next.PeerIdentity != "" && next.PeerIdentity != old.PeerIdentity:
@@ -243,7 +258,7 @@ func (pc *PeerConnection) SetConfiguration(next Configuration) error {
 		}
 		next = cloneConfiguration(next)
 		next.Certificates, next.BundlePolicy, next.RTCPMuxPolicy = old.Certificates, old.BundlePolicy, old.RTCPMuxPolicy
-		*old = next
+		pc.configuration = next
 		return nil
 	})
 }

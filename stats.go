@@ -32,13 +32,8 @@ func (pc *PeerConnection) GetStats() StatsReport {
 		return s.report
 	}
 	s.candidates(r)
-	s.transport(r, pc.certificate())
+	s.transport(r, pc.key.Chain[0])
 	return s.report
-}
-
-func (pc *PeerConnection) certificate() (c Certificate) {
-	pc.loop.view(func(*peer.Core) { c = pc.configuration.Certificates[0] })
-	return c
 }
 
 type statsReport struct {
@@ -102,7 +97,7 @@ func pairID(local, remote *peer.Candidate) string {
 	return "candidate-pair-" + local.Addr.String() + "-" + remote.Addr.String()
 }
 
-func (s *statsReport) transport(r peer.Report, own Certificate) {
+func (s *statsReport) transport(r peer.Report, own []byte) {
 	t := webrtc.TransportStats{
 		Type: webrtc.StatsTypeTransport, Timestamp: s.at, ID: "transport",
 		PacketsSent: uint32(r.PacketsSent), PacketsReceived: uint32(r.PacketsReceived),
@@ -118,9 +113,7 @@ func (s *statsReport) transport(r peer.Report, own Certificate) {
 		}
 	}
 	t.LocalCertificateID = "certificate-local"
-	if key, err := coreCertificate(&own); err == nil {
-		s.certificate(t.LocalCertificateID, key.Chain[0])
-	}
+	s.certificate(t.LocalCertificateID, own)
 	if len(r.PeerCertificates) > 0 {
 		t.RemoteCertificateID = "certificate-remote"
 		s.certificate(t.RemoteCertificateID, r.PeerCertificates[0])

@@ -140,5 +140,10 @@ type ICECandidateError struct {
 // GenerateCertificate makes a self-signed ECDSA P-256 certificate that is valid for 30 days, from the system's randomness and clock. One
 // certificate may serve many connections; a connection without one makes its own.
 func GenerateCertificate() (*Certificate, error) {
-	return generateCertificate(std.Default())
+	key, err := generateKey(std.Default())
+	if err != nil {
+		return nil, err
+	}
+	c, err := pionCertificate(key)
+	return &c, err
 }
