@@ -2,6 +2,7 @@ package rtc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -182,10 +183,11 @@ func (c *courier) release() {
 	c.held = nil
 }
 
-// place is where a meeting is: it says how each side gets its sockets.
+// place is where a meeting is: it says how each side gets its sockets, and how long all may take.
 type place struct {
-	ours   func(rtc.Builder) rtc.Builder
-	theirs func(*webrtc.SettingEngine)
+	ours     func(rtc.Builder) rtc.Builder
+	theirs   func(*webrtc.SettingEngine)
+	deadline time.Duration
 }
 
 // terms are a meeting's choices; nil fields are the defaults.
@@ -211,7 +213,7 @@ type meeting struct {
 // meet makes both, which have not heard of each other. When the test ends both have gone, without a goroutine left behind.
 func meet(t testing.TB, at place, on terms) *meeting {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), at.deadline)
 	m := &meeting{t: t, ctx: ctx, trickle: on.trickle, changed: make(chan struct{}, 1)}
 	t.Cleanup(cancel)
 	newSide := func(name string) *side {
@@ -242,6 +244,8 @@ func (m *meeting) buildOurs(at place, on terms) {
 				s.ear.opens++
 			case "message":
 				s.ear.messages[dc.Label()] = append(s.ear.messages[dc.Label()], msg)
+			case "error":
+				s.ear.errs = append(s.ear.errs, errors.New("error on "+dc.Label()))
 			case "close":
 				s.ear.closed[dc.Label()] = true
 			}
@@ -343,7 +347,7 @@ func (m *meeting) other(s *side) *side {
 	return m.us
 }
 
-// side is ours or pion's, for tests that run once for each.
+// side is our side or pion's, for tests that run once for each.
 func (m *meeting) side(name string) *side {
 	if name == "we" {
 		return m.us

@@ -59,8 +59,9 @@ func newVNet(t testing.TB, delay time.Duration, pass func(vnet.Chunk) bool) plac
 		}
 	})
 	return place{
-		ours:   func(b rtc.Builder) rtc.Builder { return b.Runtime(ours) },
-		theirs: func(e *webrtc.SettingEngine) { e.SetNet(theirs) },
+		ours:     func(b rtc.Builder) rtc.Builder { return b.Runtime(ours) },
+		theirs:   func(e *webrtc.SettingEngine) { e.SetNet(theirs) },
+		deadline: 10 * time.Minute,
 	}
 }
 
