@@ -8,6 +8,7 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
 	"github.com/sansrtc/rtc/internal/sansio/ice"
 	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
 // What the owner of a Core needs of the machines' vocabularies.
@@ -61,6 +62,16 @@ type Config struct {
 
 	DisconnectedTimeout, FailedTimeout, ConsentInterval time.Duration
 	MaxRemoteCandidates                                 int
+}
+
+func (c *Config) sctp() sctp.Config {
+	return sctp.Config{
+		Rand:                  c.Rand,
+		ReceiveBuffer:         c.ReceiveBuffer,
+		MaxSendMessageSize:    maxSend,
+		MaxReceiveMessageSize: c.MaxMessageSize,
+		HeartbeatInterval:     c.HeartbeatInterval,
+	}
 }
 
 // GatheringState is W3C's RTCIceGatheringState.

@@ -109,17 +109,11 @@ func (c *Core) startSCTP(now time.Time) {
 		return
 	}
 	head, tail := c.dtls.Overhead()
+	cfg := c.cfg.sctp()
+	cfg.RemotePort = c.transport.sctpPort
+	cfg.MTU = (mtu - head - tail) &^ 3
 	var err error
-	c.sctp, err = sctp.New(sctp.Config{
-		Rand:                  c.cfg.Rand,
-		RemotePort:            c.transport.sctpPort,
-		MTU:                   (mtu - head - tail) &^ 3,
-		ReceiveBuffer:         c.cfg.ReceiveBuffer,
-		MaxSendMessageSize:    maxSend,
-		MaxReceiveMessageSize: c.cfg.MaxMessageSize,
-		HeartbeatInterval:     c.cfg.HeartbeatInterval,
-	})
-	if err != nil {
+	if c.sctp, err = sctp.New(cfg); err != nil {
 		panic("BUG: peer: " + err.Error())
 	}
 	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO.
