@@ -364,7 +364,7 @@ var plainEvents = [2][]string{
 		"gathering gathering", "ice checking", "connection connecting",
 		"candidate fd00::2", "candidate 10.0.0.2", "gathering complete", "candidate end",
 		"ice connected", "ice completed", "connection connected",
-		"channel data", "open data", "message data hello", "close data",
+		"channel data", "open data", "message data hello", "low data", "close data",
 		"open more", "close more",
 		"ice closed", "signaling closed", "connection closed",
 	},
