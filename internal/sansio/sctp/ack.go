@@ -84,6 +84,7 @@ func (a *Association) handleSack(body []byte) {
 	}
 	if ack.bytes > 0 {
 		q.largest = max(q.largest, ack.packet)
+		a.path.hole.onAck(ack.large)
 		// "RTT measurements SHOULD NOT be made more than once per round trip" (section 6.3.1), and by Karn's algorithm (C5) only of
 		// chunks that were sent once.
 		rtt := time.Duration(0)
@@ -120,6 +121,7 @@ const manyBlocks = 64
 type acked struct {
 	bytes     int    // in flight until now
 	packet    uint64 // the largest number of a packet that carried some of it
+	large     uint64 // the same among those that were larger than the base
 	rttPacket uint64 // the same among those that were sent once
 	rttAt     instant
 }
@@ -127,6 +129,9 @@ type acked struct {
 func (k *acked) note(c *sentChunk) {
 	k.bytes += c.size()
 	k.packet = max(k.packet, c.packet)
+	if c.large {
+		k.large = max(k.large, c.packet)
+	}
 	if c.rtx == 0 && c.packet > k.rttPacket {
 		k.rttPacket, k.rttAt = c.packet, c.sentAt
 	}
@@ -186,6 +191,7 @@ func (a *Association) HandleBurstEnd(now time.Time) {
 		}
 		a.settle()
 		a.armProbe()
+		a.maybeProbePath()
 	}
 	a.sackBurst()
 }

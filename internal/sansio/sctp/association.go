@@ -36,7 +36,7 @@ func (s State) String() string { return stateNames[s] }
 // Association is one SCTP association. The package comment says how it is driven.
 type Association struct {
 	cfg   Config
-	mtu   int       // largest packet: MTU, rounded down to what chunks can fill
+	mtu   int       // MTU, rounded down to what chunks can fill; larger packets have only DATA beyond it
 	epoch time.Time // of instants
 	now   instant   // of the current call
 	state State
@@ -71,6 +71,7 @@ type Association struct {
 	forward     forward
 	cwnd        cwnd
 	rto         rto
+	path        pathMTU
 	rttFrom     uint64 // packets before this number measure no round trip
 	peerWindow  int    // as last advertised
 	windowProbe bool   // one chunk may leave that the peer's window has no room for
@@ -108,6 +109,7 @@ func New(cfg Config) (*Association, error) {
 	copy(a.secret[:], seed[:])
 	a.heartbeat.nonce = binary.BigEndian.Uint64(seed[40:])
 	a.cwnd = newCwnd(a.mtu-headerSize, cfg.InitialCwnd)
+	a.path = newPathMTU(a.mtu, cfg.LargerMTUs)
 	a.sent.reset(a.initialTSN)
 	a.forward.point, a.forward.scanned = a.sent.cum, a.sent.cum
 	a.forward.max = (a.mtu - headerSize - sackHeader - forwardHeader) / 4
@@ -170,6 +172,7 @@ func (a *Association) end() {
 	a.become(StateClosed)
 	a.ended = true
 	a.timers = timers{}
+	a.path = pathMTU{sizes: a.path.sizes, size: a.mtu}
 	a.sendInit, a.sendCookie, a.sendCookieAck, a.sendShutdown, a.control, a.cookie = false, false, false, 0, nil, nil
 	a.out, a.sched, a.pool, a.sent = table[outStream]{}, schedule{}, messagePool{}, sentQueue{packets: a.sent.packets}
 	a.sent.reset(a.initialTSN)

@@ -128,6 +128,11 @@ func (a *Association) check() {
 		}
 	}
 	ensure(ev == len(a.events.rare), "rare events %d/%d", ev, len(a.events.rare))
+	w := &a.path
+	ensure(w.size == a.mtu && w.found == 0 || w.found > 0 && w.size == w.sizes[w.found-1], "%d sizes pass, packets of %d", w.found, w.size)
+	ensure(a.cwnd.mtu == w.size-headerSize, "cwnd goes by %d, packets of %d", a.cwnd.mtu, w.size)
+	ensure((w.nonce != 0 || w.wait) == a.timers.running(timerPathMTU), "path: probe %v, pause %v", w.nonce != 0, w.wait)
+	ensure(!(w.due && w.nonce != 0) && w.tries <= maxPathProbes, "path: %d tries", w.tries)
 	// Whoever waits has a deadline.
 	if a.open() && (q.inFlight > 0 || q.lost > 0 || q.cum.Less(f.point)) {
 		ensure(a.timers.running(timerT3) || a.sackSeen, "no T3 for %d in flight, %d lost", q.inFlight, q.lost)

@@ -3,6 +3,7 @@ package sctp
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Config struct {
 	LocalPort, RemotePort uint16
 	// MTU is the largest SCTP packet. The default 1163 fits a DTLS 1.2 record into 1200 bytes of UDP payload.
 	MTU int
+	// LargerMTUs are the sizes of larger packets that the path may carry, ascending, at most 16 KiB. Each is tried when there is bulk data
+	// to send (RFC 8899); whoever sends the packets must not let them be fragmented on the way. Default none.
+	LargerMTUs []int
 	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. It is
 	// advertised as a_rwnd; default 4 MiB.
 	ReceiveBuffer int
@@ -69,6 +73,8 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("%w: Rand is nil", ErrConfig)
 	case c.MTU < minMTU || c.MTU > maxMTU:
 		return fmt.Errorf("%w: MTU %d is not in [%d, %d]", ErrConfig, c.MTU, minMTU, maxMTU)
+	case !slices.IsSorted(c.LargerMTUs) || len(c.LargerMTUs) > 0 && (c.LargerMTUs[0] <= c.MTU || c.LargerMTUs[len(c.LargerMTUs)-1] > maxMTU):
+		return fmt.Errorf("%w: LargerMTUs %v are not ascending in (%d, %d]", ErrConfig, c.LargerMTUs, c.MTU, maxMTU)
 	case c.MaxStreams < 1 || c.MaxStreams > 65535:
 		return fmt.Errorf("%w: MaxStreams %d is not in [1, 65535]", ErrConfig, c.MaxStreams)
 	case c.MaxSendMessageSize < 1 || c.MaxReceiveMessageSize < 1:

@@ -28,7 +28,8 @@
 //
 // RFC 9260: the four-way handshake with its collisions, DATA with COOKIE ECHO, SACK, retransmission, congestion and flow control, HEARTBEAT,
 // SHUTDOWN, ABORT. RFC 3758: partial reliability by retransmissions and by lifetime. RFC 6525: outgoing stream resets, and the answers to
-// the peer's. Left out: several addresses and their path management, AUTH and ASCONF, ECN, the renewal of an association whose peer has
+// the peer's. RFC 8899: packets become as large as the path carries, found out by probes of HEARTBEAT and PAD (RFC 4820) while there is bulk to
+// send. Left out: several addresses and their path management, AUTH and ASCONF, ECN, the renewal of an association whose peer has
 // restarted (it ends), stream reset requests for incoming streams, for TSNs and for more streams (they are refused), and user message
 // interleaving: without it the fragments of a message have TSNs in a row, so streams take turns message by message and a small one waits for
 // at most one large one of each stream that has something to send.
@@ -41,6 +42,8 @@
 //     again is found the same way. The tail of a flight is probed (RFC 8985) before T3.
 //   - The window starts at 10 packets, slow start counts all bytes that were acknowledged and ends when round trips grow (RFC 9406), and
 //     recovery sends in proportion to what arrives (RFC 6937). There is no burst limit: packets leave as acknowledgements come.
+//   - Larger packets hold more chunks, not larger ones: a chunk always fits into Config.MTU, so that it can be sent again on a path that has
+//     become narrower without IP fragmentation, which RFC 9260 section 6.9 asks for then.
 //   - RTO.Min is 400 ms and RTO.Max 3 s.
 //
 // # Promises

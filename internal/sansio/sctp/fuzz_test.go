@@ -117,7 +117,8 @@ func FuzzOperations(f *testing.F) {
 		if len(program) > 200 {
 			return
 		}
-		cfg := Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000}
+		cfg := Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000,
+			LargerMTUs: []int{1400, 2000, 9000}}
 		p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, cfg)
 		p.end[0].Start(p.now, 0)
 		for i, op := range program {
@@ -130,11 +131,13 @@ func FuzzOperations(f *testing.F) {
 			case 2:
 				p.run(time.Duration(arg*arg) * time.Millisecond)
 			case 3:
-				p.wire.Pipes[op&1].SetConfig(simnet.Config{Delay: 10 * time.Millisecond, Loss: float64(arg) / 16, Reorder: 0.1})
+				p.wire.Pipes[op&1].SetConfig(simnet.Config{Delay: 10 * time.Millisecond, Loss: float64(arg) / 16, Reorder: 0.1, MTU: arg & 3 * 1300})
 			case 4:
 				a.ResetStream(p.now, StreamID(arg&3))
 			case 5:
-				a.Release(StreamID(arg & 3))
+				if a.Release(StreamID(arg & 3)); arg == 15 {
+					a.PathChanged(p.now)
+				}
 			case 6:
 				if p.consume = arg&1 == 0; arg == 15 {
 					a.Shutdown(p.now)

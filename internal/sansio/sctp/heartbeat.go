@@ -4,7 +4,8 @@ import "encoding/binary"
 
 // heartbeat asks whether a silent peer is there: RFC 9260 section 8.3.
 type heartbeat struct {
-	nonce   uint64 // of the last HEARTBEAT
+	nonce   uint64 // the last that was used, also by probes of the path
+	asked   uint64 // of the last HEARTBEAT that asked
 	sentAt  instant
 	waiting bool
 }
@@ -25,15 +26,23 @@ func (a *Association) heartbeatTimeout() {
 		return
 	}
 	h.nonce++
-	h.sentAt, h.waiting = a.now, true
-	a.queueControl(chunkHead(chunkHeartbeat, 0), appendTLV(nil, paramHeartbeatInfo, binary.BigEndian.AppendUint64(nil, h.nonce)))
+	h.asked, h.sentAt, h.waiting = h.nonce, a.now, true
+	a.queueControl(chunkHead(chunkHeartbeat, 0), appendTLV(nil, paramHeartbeatInfo, binary.BigEndian.AppendUint64(nil, h.asked)))
 	a.timers.set(timerHeartbeat, a.now.add(max(a.cfg.HeartbeatInterval, a.rto.current())))
 }
 
 func (a *Association) handleHeartbeatAck(body []byte) {
 	h := &a.heartbeat
 	typ, info, _, ok := splitTLV(body)
-	if !ok || typ != paramHeartbeatInfo || len(info) != 8 || binary.BigEndian.Uint64(info) != h.nonce || !h.waiting {
+	if !ok || typ != paramHeartbeatInfo || len(info) != 8 {
+		a.stats.Drops.Malformed++
+		return
+	}
+	nonce := binary.BigEndian.Uint64(info)
+	if a.handlePathProbeAck(nonce) {
+		return
+	}
+	if nonce != h.asked || !h.waiting {
 		a.stats.Drops.State++
 		return
 	}

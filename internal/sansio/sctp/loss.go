@@ -32,6 +32,9 @@ func (a *Association) detectLosses() {
 // lose marks a chunk in flight as lost, or gives up its message when that may not be sent again.
 func (a *Association) lose(t TSN) {
 	c := a.sent.at(t)
+	if c.large {
+		a.path.hole.note(c.packet)
+	}
 	if a.mayRepeat(c) {
 		a.sent.land(t, sentLost)
 	} else {
@@ -67,6 +70,7 @@ func (a *Association) t3Timeout() {
 	}
 	a.rto.backoff++
 	a.loseAll(a.now + 1)
+	a.checkBlackHole(1)
 	a.timers.stop(timerLoss)
 	a.timers.stop(timerProbe)
 	a.forward.due = true
@@ -112,6 +116,7 @@ func (a *Association) probeTimeout() {
 // settle follows every change of what is outstanding: it moves what may be skipped, and sets or stops the timers.
 func (a *Association) settle() {
 	a.advanceForward()
+	a.checkBlackHole(blackHoleLosses)
 	q := &a.sent
 	waiting := q.inFlight > 0 || q.lost > 0 || q.cum.Less(a.forward.point)
 	switch {

@@ -70,12 +70,13 @@ func (p *pair) flush() {
 		again = false
 		for i, a := range p.end {
 			for {
+				most := a.MaxPacket()
 				b, ok := a.AppendPacket(p.now, p.buf[:0])
 				if !ok {
 					break
 				}
 				p.buf = b
-				if len(b) > a.cfg.MTU {
+				if len(b) > most {
 					p.fatalf("packet of %d bytes", len(b))
 				}
 				if p.onPacket == nil || p.onPacket(i, b) {

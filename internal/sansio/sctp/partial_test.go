@@ -16,6 +16,9 @@ func TestPartialReliabilityNeverBlocks(t *testing.T) {
 		if seed%4 == 0 {
 			cfg.ReceiveBuffer, cfg.MaxReceiveMessageSize = 48<<10, 40000
 		}
+		if seed%2 == 0 {
+			cfg.LargerMTUs = largerMTUs
+		}
 		p := newPair(t, seed, simnet.Config{}, cfg)
 		for i := range p.wire.Pipes {
 			p.wire.Pipes[i].SetConfig(p.randomPath())

@@ -99,6 +99,7 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 		a.queueControl(chunkHead(chunkHeartbeatAck, 0), body)
 	case chunkHeartbeatAck:
 		a.handleHeartbeatAck(body)
+	case chunkPad:
 	case chunkAbort:
 		a.handleAbort(body)
 		return false

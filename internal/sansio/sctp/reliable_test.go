@@ -43,6 +43,9 @@ func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
 		if seed%4 == 0 {
 			cfg.ReceiveBuffer, cfg.MaxReceiveMessageSize = 48<<10, 40000
 		}
+		if seed%2 == 0 {
+			cfg.LargerMTUs = largerMTUs
+		}
 		p := newPair(t, seed, simnet.Config{}, cfg)
 		for i := range p.wire.Pipes {
 			p.wire.Pipes[i].SetConfig(p.randomPath())
@@ -91,6 +94,11 @@ func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
 				p.send(end, StreamID(p.rng.IntN(5)), body(sent[end], size), sp)
 				sent[end]++
 				total++
+			}
+			if pipe := p.wire.Pipes[p.rng.IntN(2)]; p.rng.IntN(3) == 0 {
+				c := pipe.Config()
+				c.MTU = []int{0, 1280, 1500, 9000}[p.rng.IntN(4)]
+				pipe.SetConfig(c)
 			}
 			p.run(time.Duration(p.rng.IntN(300)) * time.Millisecond)
 		}

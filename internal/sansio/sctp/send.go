@@ -66,6 +66,9 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 		a.sendInit = false
 		dst = a.appendInit(appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, 0), chunkInit, a.tag, a.initialTSN, nil)
 		seal(dst[start:])
+	case a.path.due:
+		dst = a.appendPathProbe(dst, start)
+		seal(dst[start:])
 	default:
 		data := a.mayData()
 		if a.closing() {
@@ -186,16 +189,20 @@ const maxOutstanding = 1 << 20
 func (a *Association) appendData(dst []byte, start int) []byte {
 	q := &a.sent
 	before, flight, flags := q.inFlight, q.flight, -1 // where the flags of the last DATA chunk are
+	limit, most := a.path.size, a.mtu-headerSize-dataHeader
+	if a.credit > 0 || a.windowProbe || q.lost > 0 && a.path.hole.n > 0 {
+		limit = a.mtu // what asks whether anything arrives must not depend on the path's width, nor what may be lost because of it
+	}
 	for q.lost > 0 {
 		t := q.firstLost()
 		c := q.at(t)
-		if c.size() > a.mtu-(len(dst)-start) || !a.mayRepeatNow(c) {
+		if c.size() > limit-(len(dst)-start) || !a.mayRepeatNow(c) {
 			break
 		}
 		q.change(c, t, sentInFlight)
 		c.rtx += 1 - c.rtx>>15
 		flags = len(dst) + 1
-		dst = a.appendChunk(dst, t)
+		dst = a.appendChunk(dst, start, t)
 		a.stats.Retransmissions++
 		if t == q.cum+1 {
 			// "restart the T3-rtx timer" when the earliest outstanding chunk is sent again (section 6.3.2, rule R1 and 7.2.4).
@@ -208,10 +215,10 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 			if m == nil || !a.windowOpen(m) {
 				break
 			}
-			n, room := len(m.data)-int(m.sent), (a.mtu-(len(dst)-start)-dataHeader)&^3
+			n, room := min(len(m.data)-int(m.sent), most), (limit-(len(dst)-start)-dataHeader)&^3
 			if n > room {
-				// A message is only split if it fits into no packet: its loss shall not be another's.
-				if room <= 0 || m.sent == 0 && n <= (a.mtu-headerSize-dataHeader) {
+				// A message is only split if it fits into no chunk: its loss shall not be another's.
+				if room <= 0 || m.sent == 0 && len(m.data) <= most {
 					break
 				}
 				n = room
@@ -223,7 +230,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 			}
 			t := q.add(m, int(m.sent), n, sentInFlight)
 			flags = len(dst) + 1
-			dst = a.appendChunk(dst, t)
+			dst = a.appendChunk(dst, start, t)
 			if m.allSent() {
 				a.sched.pop()
 				a.stats.MessagesSent++
@@ -250,11 +257,12 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 		dst[flags] |= flagI
 	}
 	a.armProbe()
+	a.maybeProbePath()
 	return dst
 }
 
-// appendChunk appends the DATA chunk t (section 3.3.1) and launches it.
-func (a *Association) appendChunk(dst []byte, t TSN) []byte {
+// appendChunk appends the DATA chunk t (section 3.3.1) to the packet that began at start, and launches it.
+func (a *Association) appendChunk(dst []byte, start int, t TSN) []byte {
 	q := &a.sent
 	c := q.at(t)
 	m := c.msg
@@ -274,6 +282,6 @@ func (a *Association) appendChunk(dst []byte, t TSN) []byte {
 		byte(m.stream>>8), byte(m.stream), byte(m.ssn>>8), byte(m.ssn),
 		byte(m.ppid>>24), byte(m.ppid>>16), byte(m.ppid>>8), byte(m.ppid))
 	dst = append(dst, m.data[c.off:int(c.off)+n]...)
-	q.launch(t, a.now)
+	q.launch(t, a.now, len(dst)-start > a.mtu)
 	return pad(dst, n)
 }

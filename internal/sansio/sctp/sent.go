@@ -20,6 +20,7 @@ type sentChunk struct {
 	n          uint16
 	rtx        uint16 // how often it was sent again
 	state      sentState
+	large      bool // it lay beyond the base of a larger packet
 }
 
 // size is what the chunk takes in a packet, and of the congestion window.
@@ -89,9 +90,9 @@ func (q *sentQueue) add(m *message, off, n int, state sentState) TSN {
 }
 
 // launch puts t, sent in the packet that is being built, at the end of the list.
-func (q *sentQueue) launch(t TSN, now instant) {
+func (q *sentQueue) launch(t TSN, now instant, large bool) {
 	c := q.at(t)
-	c.state, c.sentAt, c.packet = sentInFlight, now, q.packets
+	c.state, c.sentAt, c.packet, c.large = sentInFlight, now, q.packets, large
 	if q.inFlight == 0 {
 		q.head = t
 	} else {

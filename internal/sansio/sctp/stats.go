@@ -9,6 +9,7 @@ type Stats struct {
 	PeerReceiveWindow int // what the peer takes beyond what is in flight
 	InFlight          int // bytes of chunks sent and neither acknowledged nor taken for lost
 	Buffered          int // bytes of messages that have not been sent
+	MTU               int // the largest packet that is sent
 	RTT, RTTVar, RTO  time.Duration
 
 	PacketsSent, PacketsReceived         uint64
@@ -20,6 +21,7 @@ type Stats struct {
 	SacksSent, SacksReceived             uint64
 	FastRecoveries, Timeouts, Probes     uint64
 	ForwardTSNs, Reneged, ErrorsReceived uint64
+	PathProbes, BlackHoles               uint64 // larger packets that were tried; how often what had passed no longer did
 
 	Drops Drops
 }
@@ -47,6 +49,7 @@ func (a *Association) Stats() Stats {
 	s.ReceiveWindow = a.window()
 	s.PeerReceiveWindow = max(0, a.peerWindow-a.sent.charged)
 	s.InFlight, s.Buffered = a.sent.flight, a.sched.buffered
+	s.MTU = a.path.size
 	s.RTT, s.RTTVar, s.RTO = a.rto.srtt, a.rto.rttvar, a.rto.current()
 	return s
 }

@@ -108,9 +108,17 @@ func (s *story) command(f []string) {
 		for range number(2) {
 			s.end[end].Consume(s.now, 1000)
 		}
-	case "path": // up or down
+	case "path": // up, down, or mtu n
+		c := simnet.Config{Delay: 50 * time.Millisecond, Down: f[1] == "down"}
+		if f[1] == "mtu" {
+			c.MTU = number(2)
+		}
 		for _, p := range s.wire.Pipes {
-			p.SetConfig(simnet.Config{Delay: 50 * time.Millisecond, Down: f[1] == "down"})
+			p.SetConfig(c)
+		}
+	case "larger": // sizes of packets that are probed
+		for _, a := range s.end {
+			a.path = newPathMTU(a.mtu, []int{number(1), number(2)})
 		}
 	case "reset":
 		s.end[end].ResetStream(s.now, StreamID(number(2)))
@@ -172,7 +180,7 @@ func (s *story) packet(from int, b []byte) bool {
 		typ, flags := byte(head>>8), byte(head)
 		text := map[byte]string{chunkInit: "INIT", chunkInitAck: "INIT ACK", chunkHeartbeat: "HEARTBEAT", chunkHeartbeatAck: "HEARTBEAT ACK",
 			chunkAbort: "ABORT", chunkShutdownAck: "SHUTDOWN ACK", chunkError: "ERROR", chunkCookieEcho: "COOKIE ECHO",
-			chunkCookieAck: "COOKIE ACK", chunkShutdownComplete: "SHUTDOWN COMPLETE"}[typ]
+			chunkCookieAck: "COOKIE ACK", chunkPad: "PAD", chunkShutdownComplete: "SHUTDOWN COMPLETE"}[typ]
 		switch typ {
 		case chunkData:
 			text = fmt.Sprintf("DATA %d s%d", own(be32(v)), be16(v[4:]))
@@ -217,6 +225,9 @@ func (s *story) packet(from int, b []byte) bool {
 			note = "  (lost)"
 		}
 	}
+	if len(b) > a.mtu {
+		note = fmt.Sprintf("  (%d bytes)", len(b)) + note
+	}
 	s.print("%c: %s%s", 'A'+from, strings.Join(list, ", "), note)
-	return note == ""
+	return !strings.HasSuffix(note, "(lost)")
 }

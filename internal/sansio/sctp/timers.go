@@ -20,6 +20,7 @@ const (
 	timerSack                   // the delayed SACK
 	timerReconfig               // RE-CONFIG was not answered
 	timerHeartbeat              // nothing was heard for long
+	timerPathMTU                // a probe of the path was not answered, or it is time for the next
 	numTimers
 )
 
@@ -91,5 +92,8 @@ func (a *Association) HandleTimeout(now time.Time) {
 	}
 	if a.timers.due(timerHeartbeat, a.now) {
 		a.heartbeatTimeout()
+	}
+	if a.timers.due(timerPathMTU, a.now) {
+		a.pathTimeout()
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 )
 
-// Chunk types (RFC 9260 section 3.2, RFC 6525, RFC 3758).
+// Chunk types (RFC 9260 section 3.2, RFC 6525, RFC 4820, RFC 3758).
 const (
 	chunkData             = 0
 	chunkInit             = 1
@@ -21,6 +21,7 @@ const (
 	chunkCookieAck        = 11
 	chunkShutdownComplete = 14
 	chunkReconfig         = 130
+	chunkPad              = 132
 	chunkForwardTSN       = 192
 )
 
