@@ -44,7 +44,7 @@ func (a *Association) handleSack(body []byte) {
 		a.stats.Drops.BadSack++
 		return
 	}
-	// "If the Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK" (section 6.2.1 D i).
+	// "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk." (section 6.2.1 D i).
 	if s.cum.Less(q.cum) {
 		a.stats.Drops.StaleSack++
 		return
@@ -85,8 +85,8 @@ func (a *Association) handleSack(body []byte) {
 	if ack.bytes > 0 {
 		q.largest = max(q.largest, ack.packet)
 		a.path.hole.onAck(ack.large)
-		// "RTT measurements SHOULD NOT be made more than once per round trip" (section 6.3.1), and by Karn's algorithm (C5) only of
-		// chunks that were sent once.
+		// "new RTT measurements SHOULD be made no more than once per round trip" (section 6.3.1, rule C4), and by Karn's algorithm (C5)
+		// only of chunks that were sent once.
 		rtt := time.Duration(0)
 		if ack.rttPacket > 0 {
 			rtt = max(a.now.since(ack.rttAt), 1)

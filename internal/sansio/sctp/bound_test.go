@@ -68,7 +68,8 @@ func TestOpenedWindowIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-// RFC 9260 section 5.2.4: a cookie of ours whose peer tag is another matches no row of the table once the association is established.
+// A cookie of ours whose peer tag is another changes nothing once the association is established. (RFC 9260 section 5.2.4 B would take the
+// new tag over; a peer whose tag is in use has no reason for one.)
 func TestCookieOfAnotherPeerIsDropped(t *testing.T) {
 	p, w := connected(t)
 	a := p.end[0]

@@ -110,7 +110,8 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// Section 8.4: "If the packet contains a SHUTDOWN ACK chunk, the receiver SHOULD respond [...] with a SHUTDOWN COMPLETE [...] and set the T bit".
+// Section 8.4: "If the packet contains a SHUTDOWN ACK chunk, the receiver SHOULD respond to the sender of the OOTB packet with a SHUTDOWN
+// COMPLETE chunk. […] and set the T bit in the Chunk Flags".
 func TestLostShutdownComplete(t *testing.T) {
 	p := newPair(t, 1, simnet.Config{Delay: time.Millisecond})
 	p.connect()

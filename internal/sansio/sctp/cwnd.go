@@ -41,8 +41,8 @@ func (c *cwnd) onAck(n, flight int, packet, next uint64, rtt time.Duration) {
 			c.ssthresh = c.size
 			return
 		}
-		// "cwnd MUST be increased only if the current congestion window is being fully utilized" (section 7.2.1). In slow start half
-		// used is on the way to that: the sender has been stopped by the window one round trip ago.
+		// "to increase cwnd only if the current congestion window is being fully utilized" (section 7.2.1). In slow start half used is
+		// on the way to that: the sender has been stopped by the window one round trip ago.
 		if 2*flight >= c.size {
 			if c.hystart.conservative {
 				n /= hystartCSSDivisor

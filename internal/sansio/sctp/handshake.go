@@ -131,8 +131,8 @@ func (a *Association) handleInit(body []byte) {
 	}
 	switch {
 	case v.outgoing == 0 || v.incoming == 0 || v.window < 1500:
-		// "A receiver of an INIT chunk with the OS value set to 0 MUST discard the packet, SHOULD send [...] an ABORT chunk and MUST NOT
-		// change the state of any existing association" (section 3.3.2); so for MIS and for a_rwnd below 1500.
+		// "A receiver of an INIT chunk with the OS value set to 0 MUST discard the packet, SHOULD send a packet in response containing an
+		// ABORT chunk […], and MUST NOT change the state of any existing association." (section 3.3.2); so for MIS and for a_rwnd below 1500.
 		a.stats.Drops.Malformed++
 		a.refuse(v.tag, causeInvalidParameter, nil)
 		return
@@ -150,11 +150,12 @@ func (a *Association) handleInit(body []byte) {
 		forward: v.forward, reconfig: v.reconfig}
 	switch a.state {
 	case StateClosed, StateCookieWait:
-		// "the INIT ACK chunk MUST contain [...] the same values as in its own INIT chunk" (section 5.2.1).
+		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1).
 	case StateCookieEchoed:
 		c.localTie, c.peerTie = a.tag, a.peerTag
 	default:
-		// "MUST copy its current Verification Tag and peer's into [...] the cookie", "a new Initiate Tag" (section 5.2.2).
+		// "the endpoint MUST copy its current Tie-Tags to a reserved place within the State Cookie", "the INIT ACK chunk MUST contain a new
+		// Initiate Tag" (section 5.2.2).
 		c.localTie, c.peerTie = a.tag, a.peerTag
 		c.localTag, c.localTSN = a.random32(), TSN(a.random32())
 	}
@@ -180,7 +181,8 @@ func (a *Association) handleInitAck(body []byte) {
 		a.stats.Drops.Malformed++
 		return
 	case v.tag == 0 || v.outgoing == 0 || v.incoming == 0:
-		// "the receiver MUST destroy the association, discarding its TCB" (section 3.3.3).
+		// "If an endpoint in the COOKIE-WAIT state receives an INIT ACK chunk with the Initiate Tag set to 0, it MUST destroy the TCB"; so for
+		// OS and MIS (section 3.3.3).
 		a.fail(&AbortError{Cause: causeProtocolViolation, Reason: "INIT ACK with a zero tag or no streams"})
 		return
 	case v.cookie == nil:
@@ -228,7 +230,8 @@ func (a *Association) handleCookieEcho(tag uint32, body []byte) bool {
 	sameLocal, samePeer := c.localTag == a.tag, c.peerTag == a.peerTag
 	established := a.state > StateCookieEchoed
 	if late := a.now.since(c.made) - cookieLifetime; late > 0 && !(established && sameLocal && samePeer) {
-		// "the Measure of Staleness [...] in microseconds" (section 3.3.10.3).
+		// The Measure of Staleness is "the difference, rounded up in microseconds, between the current time and the time the State Cookie
+		// expired" (section 3.3.10.3).
 		a.stats.Drops.Cookie++
 		us := uint32(late.Microseconds())
 		p := appendHeader(nil, a.cfg.LocalPort, a.cfg.RemotePort, c.peerTag)
@@ -240,7 +243,8 @@ func (a *Association) handleCookieEcho(tag uint32, body []byte) bool {
 	}
 	switch {
 	case sameLocal && (!established || samePeer):
-		// B and D, and the plain case: the tags are those of our INIT or INIT ACK. "Enter the ESTABLISHED state, if [...] not already".
+		// B before it is established, D, and the plain case: the tags are those of our INIT or INIT ACK. "The endpoint SHOULD stay in or
+		// enter the ESTABLISHED state".
 		if !established {
 			a.agree(&c)
 			a.becomeEstablished()
@@ -254,7 +258,7 @@ func (a *Association) handleCookieEcho(tag uint32, body []byte) bool {
 		a.abort(&AbortError{Remote: true, Cause: causeUserInitiated, Reason: reason}, []byte(reason))
 		return false
 	}
-	a.stats.Drops.Cookie++ // C, and what the table does not have
+	a.stats.Drops.Cookie++ // C, a late B, and what the table does not have
 	return false
 }
 

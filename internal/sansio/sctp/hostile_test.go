@@ -93,7 +93,7 @@ func TestCVE_2020_6831_ExtensionsAreUnknown(t *testing.T) {
 			t.Errorf("chunk %#x: %+v", typ, answers)
 		}
 	}
-	// "00: stop processing this packet", "10: skip this chunk and continue" (RFC 9260 section 3.2).
+	// 00: "Stop processing this SCTP packet"; 10: "Skip this chunk and continue processing." (RFC 9260 section 3.2).
 	next := p.end[0].received.base + 1
 	data := appendTLV(nil, chunkHead(chunkData, flagB|flagE), dataBody(next, 0, 0, "x"))
 	w.deliverPacket(w.packet(p.end[0].tag, appendTLV(nil, 0x0f00, nil), data))
@@ -178,8 +178,8 @@ func TestRTC217_DroppedTailComesAgain(t *testing.T) {
 	}
 }
 
-// RFC 9260 section 6.2: "The receiver [...] a_rwnd": nothing that is not consumed may grow beyond its bound, whatever a peer sends. The peer
-// here knows the tag and respects no window; what is kept is checked after each packet.
+// Nothing that is not consumed may grow beyond its bound, whatever a peer sends. The peer here knows the tag and does not respect the window
+// (RFC 9260 section 6.2); what is kept is checked after each packet.
 func TestHostilePeerCannotGrowMemory(t *testing.T) {
 	for seed := range seeds(60) {
 		p := newPair(t, seed, simnetIdeal, Config{ReceiveBuffer: 64 << 10, MaxReceiveMessageSize: 32 << 10})
@@ -275,8 +275,8 @@ func TestRepeatedAndNewHandshakes(t *testing.T) {
 	}
 }
 
-// Section 8.5: "The receiver [...] MUST ensure that the value in the Verification Tag field of the received SCTP packet matches its own tag.
-// If [...] not, the receiver SHALL silently discard the packet."
+// Section 8.5: "the endpoint MUST ensure that the value in the Verification Tag field of the received SCTP packet matches its own tag. If the
+// received Verification Tag value does not match the receiver's own tag value, the receiver MUST silently discard the packet".
 func TestVerificationTag(t *testing.T) {
 	p, w := connected(t)
 	a := p.end[0]
@@ -305,8 +305,8 @@ func TestVerificationTag(t *testing.T) {
 	}
 }
 
-// Section 6.2: "If an endpoint receives a DATA chunk with no user data (i.e., the Length field is set to 16), it MUST send an ABORT chunk with
-// a No User Data error cause."
+// Section 6.2: "If an endpoint receives a DATA chunk with no user data (i.e., the Length field is set to 16), it SHOULD send an ABORT chunk
+// with a "No User Data" error cause."
 func TestDataWithoutUserDataAborts(t *testing.T) {
 	p, w := connected(t)
 	answers := w.deliver(chunkData, flagB|flagE, dataBody(p.end[0].received.base+1, 0, 0, ""))

@@ -23,7 +23,7 @@ func (a *Association) detectLosses() {
 		a.lose(q.head)
 		if a.cwnd.onLoss(packet, q.packets, flight) {
 			a.stats.FastRecoveries++
-			a.credit = 1 // "the first packet is sent regardless of cwnd" (section 7.2.4, rule 4)
+			a.credit = 1 // "the sender SHOULD ignore the value of cwnd" for this packet (section 7.2.4, rule 3)
 			a.timers.set(timerT3, a.now.add(a.rto.current()))
 		}
 	}
@@ -54,7 +54,7 @@ func (a *Association) loseAll(limit instant) {
 	}
 }
 
-// t3Timeout: "the sender of the DATA chunks MUST" shrink its window, back off and send again from the first (section 6.3.3).
+// t3Timeout shrinks the window, backs the timer off and sends again from the first (section 6.3.3).
 func (a *Association) t3Timeout() {
 	if a.sent.len() == 0 {
 		a.rto.backoff++

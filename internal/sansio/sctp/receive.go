@@ -44,14 +44,15 @@ func (a *Association) admit(typ, flags byte, tag uint32, first, last bool) bool 
 	ok := tag == a.tag && a.peerTag != 0
 	switch typ {
 	case chunkInit:
-		// "A receiver of an INIT chunk MUST [...] verify the Verification Tag value of 0"; "MUST NOT bundle INIT with any other chunks".
+		// With a tag of 0 a packet may only contain an INIT chunk (section 8.5.1 A): "An endpoint MUST NOT bundle INIT, INIT ACK, or SHUTDOWN
+		// COMPLETE chunks with any other chunks." (section 6.10).
 		ok = tag == 0 && first && last
 	case chunkInitAck:
 		ok = tag == a.tag && first && last
 	case chunkCookieEcho:
 		ok = first // its tag is compared with the cookie's
 	case chunkAbort, chunkShutdownComplete:
-		// "if the T bit is set [...] the Verification Tag [...] matches the peer's tag" (section 8.5.1 B, C).
+		// "matches its own tag and the T bit is not set OR if it is set to its Peer's Tag and the T bit is set" (section 8.5.1 B, C).
 		if flags&flagT != 0 {
 			ok = tag == a.peerTag && a.peerTag != 0
 		} else {
@@ -119,7 +120,7 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 	case chunkForwardTSN:
 		a.handleForward(body)
 	default:
-		// "The highest-order 2 bits specify the action to take" (section 3.2).
+		// "the highest-order 2 bits specify the action" (section 3.2).
 		a.stats.Drops.Unknown++
 		if typ&0x40 != 0 {
 			a.queueError(causeUnrecognizedChunk, whole[:4+len(body)])
@@ -143,14 +144,14 @@ func (a *Association) handleData(flags byte, body []byte) bool {
 	d := dataChunk{tsn: TSN(be32(body)), stream: StreamID(be16(body[4:])), ssn: be16(body[6:]), ppid: PPID(be32(body[8:])),
 		flags: flags, payload: body[12:]}
 	if len(d.payload) == 0 {
-		// "If an endpoint receives a DATA chunk with no user data [...] it MUST send an ABORT chunk" (section 6.2).
+		// "If an endpoint receives a DATA chunk with no user data […], it SHOULD send an ABORT chunk" (section 6.2).
 		a.abort(&AbortError{Cause: causeNoUserData, Reason: "DATA without user data"}, body[:4])
 		return false
 	}
 	a.heard(true)
 	a.stats.ChunksReceived++
 	if a.state == StateShutdownSent {
-		// "MUST immediately respond to each received packet that contains one or more DATA chunks with a SHUTDOWN chunk" (section 9.2).
+		// "MUST immediately respond to each received packet containing one or more DATA chunks with a SHUTDOWN chunk" (section 9.2).
 		a.sendShutdownChunk(chunkShutdown)
 	}
 	set := &a.received
@@ -161,7 +162,8 @@ func (a *Association) handleData(flags byte, body []byte) bool {
 	next := ahead == 1
 	switch {
 	case ahead <= 0 || set.has(d.tsn):
-		// "if the TSN has been received already, the duplicate [...] SHOULD be reported" at once (section 6.2).
+		// "with duplicate DATA chunk(s) and with no new DATA chunk(s), the endpoint MUST immediately send a SACK chunk with no delay. […] The
+		// duplicate TSN number(s) SHOULD be reported" (section 6.2).
 		drops.Duplicate++
 		a.sack.soon = true
 		if len(a.sack.dups) < maxDups {
@@ -185,8 +187,8 @@ func (a *Association) handleData(flags byte, body []byte) bool {
 		return true
 	}
 	if int(d.stream) >= a.inStreams {
-		// "the receiver MUST acknowledge the reception of the DATA chunk [...], SHOULD send an ERROR chunk with cause Invalid Stream
-		// Identifier, and discard the DATA chunk" (section 6.5).
+		// "it SHOULD acknowledge the reception of the DATA chunk following the normal procedure, immediately send an ERROR chunk with cause
+		// set to "Invalid Stream Identifier" […], and discard the DATA chunk" (section 6.5).
 		drops.Stream++
 		a.queueError(causeInvalidStream, []byte{byte(d.stream >> 8), byte(d.stream), 0, 0})
 	} else {
@@ -247,7 +249,7 @@ func (a *Association) handleForward(body []byte) {
 		return
 	}
 	a.heard(true)
-	// "If the New Cumulative TSN is not ahead, the chunk is out of date; the last SACK may have been lost": it is sent again (section 3.6).
+	// Also for one that is out of date, "since such a duplicate may indicate the previous SACK was lost" (RFC 3758 section 3.6).
 	a.sack.soon = true
 	to := TSN(be32(body))
 	if !set.base.Less(to) {

@@ -89,8 +89,8 @@ func (a *Association) readyToReset(st *outStream) {
 	a.maybeAskReset()
 }
 
-// maybeAskReset makes a request of what is ready, if none is under way. "At any given time there MUST NOT be more than one request in
-// flight" (section 5.1.1).
+// maybeAskReset makes a request of what is ready, if none is under way. "At any given time, there MUST NOT be more than one request in
+// flight." (section 5.1.1).
 func (a *Association) maybeAskReset() {
 	r := &a.reset
 	if len(r.asked) > 0 || len(r.ready) == 0 || a.state != StateEstablished {
@@ -173,8 +173,7 @@ func (a *Association) handleReconfig(body []byte) {
 	}
 }
 
-// nextRequest checks the number of a request. The last is answered again as it was: "the receiver [...] MUST respond with the same result"
-// (section 5.2.1).
+// nextRequest checks the number of a request. The last is answered again as it was (section 5.2.1).
 func (a *Association) nextRequest(number uint32) bool {
 	r := &a.reset
 	switch number {
@@ -201,7 +200,7 @@ func (a *Association) handleResetRequest(number uint32, last TSN, streams []byte
 			a.stats.Drops.Stream++
 		}
 	}
-	if len(streams) == 0 { // "if no stream is listed, all streams are to be reset" (section 4.1): those that were used
+	if len(streams) == 0 { // "If no streams are listed, then all streams are to be reset." (section 4.1): those that were used
 		a.asm.streams.each(func(id StreamID, st *inStream) {
 			if st.next != 0 || len(st.held) > 0 {
 				r.streams = append(r.streams, id)
@@ -214,7 +213,7 @@ func (a *Association) handleResetRequest(number uint32, last TSN, streams []byte
 }
 
 // maybeResetIncoming performs the peer's request when everything that it sent before has arrived: "If the Sender's Last Assigned TSN is
-// greater than the cumulative acknowledgment point, then [...] 'In progress'" (section 5.2.2 E2).
+// greater than the cumulative acknowledgment point, then the endpoint MUST enter "deferred reset processing"." (section 5.2.2 E2).
 func (a *Association) maybeResetIncoming() {
 	r := &a.reset
 	if !r.deferred || a.received.base.Less(r.deferTSN) {

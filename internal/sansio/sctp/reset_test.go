@@ -97,7 +97,7 @@ func TestResetWithoutPeerSupport(t *testing.T) {
 
 // RFC 6525 section 5.2.1: "If the received RE-CONFIG chunk contains at least one request and based on the analysis of the Re-configuration
 // Request Sequence Numbers this is the last received RE-CONFIG chunk (i.e., a retransmission), the same RE-CONFIG chunk MUST to be sent
-// back in response".
+// back in response, as it was earlier."
 func TestRepeatedResetRequestIsAnsweredTheSame(t *testing.T) {
 	p := newPair(t, 1, simnet.Config{})
 	p.connect()

@@ -40,7 +40,7 @@ func (r *rto) measure(rtt time.Duration) {
 	r.base = min(max(r.srtt+max(4*r.rttvar, time.Millisecond), r.lower), r.upper)
 }
 
-// current is the RTO with backing off: "double [...] RTO", bounded by RTO.Max (section 6.3.3, rule E2).
+// current is the RTO with backing off: "set RTO = RTO * 2 ("back off the timer")", bounded by RTO.Max (section 6.3.3, rule E2).
 func (r *rto) current() time.Duration {
 	return min(r.base<<min(r.backoff, 16), max(r.upper, r.base))
 }

@@ -18,8 +18,8 @@ type sack struct {
 	dups    []TSN
 }
 
-// sackBurst decides at the end of a burst. "An acknowledgement SHOULD be generated for at least every second packet [...] received, and
-// SHOULD be generated within 200 ms" (section 6.2).
+// sackBurst decides at the end of a burst. "an acknowledgement SHOULD be generated for at least every second packet (not every second DATA
+// chunk) received and SHOULD be generated within 200 ms" (section 6.2).
 func (a *Association) sackBurst() {
 	s := &a.sack
 	switch {
@@ -31,7 +31,7 @@ func (a *Association) sackBurst() {
 	}
 }
 
-// window is what may be sent to us. "SHOULD avoid the silly window syndrome" (section 6.2): less than a packet is nothing.
+// window is what may be sent to us: less than a packet is nothing, "to avoid receiver silly window syndrome" (section 6.2).
 func (a *Association) window() int {
 	if w := a.cfg.ReceiveBuffer - a.asm.charged; w >= a.cfg.MTU {
 		return w

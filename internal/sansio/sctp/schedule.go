@@ -16,8 +16,8 @@ type outStream struct {
 	skipping   bool
 }
 
-// schedule decides whose message is sent next. Streams take turns by message: "fragments of a message MUST have sequential TSNs"
-// (RFC 9260 section 6.9), so that a message that was begun is always finished first.
+// schedule decides whose message is sent next. Streams take turns by message: "The transmitter MUST then assign, in sequence, a separate TSN
+// to each of the DATA chunks in the series." (RFC 9260 section 6.9), so that a message that was begun is always finished first.
 type schedule struct {
 	head, tail *outStream
 	buffered   int // bytes of all streams that have not been sent

@@ -140,7 +140,7 @@ func (a *Association) mayData() bool {
 	switch a.state {
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
 	case StateCookieEchoed:
-		// "until the COOKIE ACK is returned the sender MUST NOT send any other packets to the peer" (section 5.1 C).
+		// "until the COOKIE ACK chunk is returned, the sender MUST NOT send any other packets to the peer" (section 5.1 C).
 		if !a.sendCookie {
 			return false
 		}
@@ -164,7 +164,7 @@ func (a *Association) mayRepeatNow(c *sentChunk) bool {
 }
 
 // windowOpen says whether the peer's window takes the next chunk of m. When it does not and nothing is in flight whose SACK would tell
-// more, T3 runs: "the sender SHOULD send the first zero window probe after 1 RTO" (section 6.1 A).
+// more, T3 runs: "The sender SHOULD send the first zero window probe after 1 RTO" (section 6.1 A).
 func (a *Association) windowOpen(m *message) bool {
 	q := &a.sent
 	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
@@ -205,7 +205,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 		dst = a.appendChunk(dst, start, t)
 		a.stats.Retransmissions++
 		if t == q.cum+1 {
-			// "restart the T3-rtx timer" when the earliest outstanding chunk is sent again (section 6.3.2, rule R1 and 7.2.4).
+			// "MUST restart the timer if the earliest (i.e., lowest TSN) outstanding DATA chunk […] is being retransmitted" (section 6.1).
 			a.timers.set(timerT3, a.now.add(a.rto.current()))
 		}
 	}

@@ -42,7 +42,8 @@ func (a *Association) sendShutdownChunk(typ byte) {
 	a.timers.set(timerShutdown, a.now.add(a.rto.current()))
 }
 
-// shutdownTimeout is T2-shutdown: "MUST retransmit the SHUTDOWN with the updated last sequential TSN", or the SHUTDOWN ACK.
+// shutdownTimeout is T2-shutdown: "the endpoint MUST resend the SHUTDOWN chunk with the updated last sequential TSN received from its peer"
+// (section 9.2), or the SHUTDOWN ACK.
 func (a *Association) shutdownTimeout() {
 	if a.unanswered() {
 		return
@@ -95,8 +96,9 @@ func (a *Association) handleShutdownAck() {
 	}
 }
 
-// handleLate answers what arrives after the end. A peer whose SHUTDOWN COMPLETE was lost repeats SHUTDOWN ACK: "the receiver SHOULD send
-// back [...] SHUTDOWN COMPLETE", "set the T bit" and "fill in the Verification Tag [...] received" (section 8.4).
+// handleLate answers what arrives after the end. A peer whose SHUTDOWN COMPLETE was lost repeats SHUTDOWN ACK: "the receiver of the OOTB
+// packet MUST fill in the Verification Tag field of the outbound packet with the Verification Tag received in the SHUTDOWN ACK chunk and set
+// the T bit" (section 8.4).
 func (a *Association) handleLate(typ byte, tag uint32) {
 	a.stats.Drops.State++
 	if typ == chunkShutdownAck {
