@@ -2,8 +2,8 @@ package dtls
 
 import "time"
 
-// Bounds of the retransmission timeout that SetRTT sets. The lower one is what browsers use, far under RFC 6347 section 4.2.4.1's second:
-// that section lets those who know the path's round-trip time do so.
+// Bounds of the retransmission timeout that SetRTT sets. The lower one is what browsers use, far under RFC 6347 section 4.2.4.1's second. That
+// of DTLS 1.3, RFC 9147 section 5.8.2, lets those who know the path's round-trip time do so, "for instance, from an ICE [RFC8445] handshake".
 const (
 	minRTO        = 50 * time.Millisecond
 	defaultMaxRTO = 3 * time.Second

@@ -188,7 +188,7 @@ func (hs *handshake12) forget() {
 	hs.hello = clientHello{}
 }
 
-// reservedLabels are those of the PRF's own uses (RFC 5705 section 4, RFC 7627 section 8).
+// reservedLabels are those of the PRF's own uses (RFC 5705 section 6, RFC 7627 section 4).
 var reservedLabels = [...]string{"client finished", "server finished", "master secret", "key expansion", "extended master secret"}
 
 // maxExport is our own limit on what is exported at once.

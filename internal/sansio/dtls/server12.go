@@ -33,7 +33,7 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 	if e.has(extECPointFormats) && !slices.Contains(e.pointFormats, pointUncompressed) {
 		return s, refusef(AlertIllegalParameter, "client takes no uncompressed points")
 	}
-	// RFC 8422 section 5.1: a client that does not send supported_groups leaves the choice to the server. P-256 is what all have.
+	// RFC 8422 section 4: a client that does not send supported_groups leaves the choice to the server. P-256 is what all have.
 	offered := e.groups
 	if !e.has(extSupportedGroups) {
 		offered = []uint16{groupP256}

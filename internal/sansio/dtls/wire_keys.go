@@ -76,7 +76,7 @@ type certificateRequest struct {
 // Client certificate types.
 const (
 	certificateTypeRSA   = 1
-	certificateTypeECDSA = 64 // EdDSA too, RFC 8422 section 5.5
+	certificateTypeECDSA = 64 // EdDSA too, RFC 8422 section 3.1
 )
 
 func (r *certificateRequest) append(b []byte) []byte {
