@@ -21,7 +21,7 @@ func (s *Session) answerLines() ([]mline, error) {
 	for i := range offer.sections {
 		m := &offer.sections[i]
 		lines[i] = mline{kind: m.kind, proto: m.proto, formats: m.formats, rejected: true}
-		// RFC 9143, section 9.2.2: the answer has the mid of the offer, and none where the offer has none.
+		// RFC 9429, section 5.3.1: "If and only if present in the offer, an "a=mid" line […]. The MID value MUST match that specified in the offer."
 		if m.hasMid {
 			lines[i].mid = m.mid
 		}

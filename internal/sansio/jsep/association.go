@@ -56,7 +56,7 @@ func (s *Session) roleBy(answer *parsed, i int, local bool) DTLSRole {
 
 // continues checks that section i of a new remote description goes on with association u.
 //
-// RFC 8842, section 4: a new DTLS association must be established when the negotiated roles change, when fingerprints are modified, added
+// RFC 8842, section 3.1: a new DTLS association must be established when the negotiated roles change, when fingerprints are modified, added
 // or removed, or when the tls-id changes. We never begin a second one within a session: who moves a call to another endpoint makes a new
 // session.
 func (u *association) continues(p *parsed, i int, typ Type) *Error {

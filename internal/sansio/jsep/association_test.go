@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// RFC 8842, section 4: "modified, added, or removed"; the order means nothing.
+// RFC 8842, section 3.1: "modified, added, or removed"; the order means nothing.
 func TestSameFingerprints(t *testing.T) {
 	a, b, c := Fingerprint{"sha-256", "A"}, Fingerprint{"sha-256", "B"}, Fingerprint{"sha-384", "A"}
 	for _, x := range []struct {
@@ -41,7 +41,7 @@ func TestAnswerCannotReviveASection(t *testing.T) {
 	setRemote(t, s, Description{Answer, edit(t, answer, "m=application 9", "m=application 0")})
 }
 
-// RFC 8843, section 7.3: an answer bundles nothing that the offer did not.
+// RFC 9143, section 7.3: an answer bundles nothing that the offer did not.
 func TestAnswerCannotBundleMore(t *testing.T) {
 	media := fixture(t, "chromium-audio-video-data")
 	s := newTestSession(t, "bobby")

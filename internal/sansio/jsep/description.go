@@ -20,7 +20,8 @@ const endOfCandidates = "end-of-candidates"
 
 // adoptMids gives the sections without a=mid the mid of the section at their place in base, or a new one: to us each section has one.
 //
-// RFC 9429, section 5.10 wants a random value there; ours need not be random, because they mean nothing to the other side.
+// RFC 9429, section 5.10: "If the "m=" section does not include a MID […], generate a value", for which a counter is as good as a random one
+// (section 5.2.1).
 func (s *Session) adoptMids(p *parsed, base *parsed) {
 	for i := range p.sections {
 		m := &p.sections[i]

@@ -50,14 +50,14 @@
 // # What is in it
 //
 // RFC 9429 (JSEP), RFC 8866 (SDP, read and written by pion/sdp), RFC 3264 (offer/answer), RFC 8839 and 8840 (ICE and trickle ICE in SDP),
-// RFC 8841 (SCTP), RFC 8842 (DTLS), RFC 8122 (fingerprints), RFC 8843 (BUNDLE), RFC 9143 (mid).
+// RFC 8841 (SCTP), RFC 8842 (DTLS), RFC 8122 (fingerprints), RFC 9143 (BUNDLE), RFC 5888 (mid).
 //
 // Left out, on purpose:
 //
 //   - Media: sections for audio and video are rejected and keep their places. Each kind of section is a row of type mline and a function in
 //     a section_*.go file; a kind that lives joins the switch in build.
 //   - More than one transport: with one live section there is one.
-//   - A second DTLS association within a session (RFC 8842, section 4). Descriptions that ask for one, by other fingerprints, another
+//   - A second DTLS association within a session (RFC 8842, section 3.1). Descriptions that ask for one, by other fingerprints, another
 //     tls-id or an offered role against the one in use, are refused with an OperationError. So are answers from a second endpoint
 //     after a provisional answer from a first one (forking).
 //   - Writing a=tls-id, which RFC 9429 asks for and no browser writes.

@@ -5,7 +5,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 	seen := make(map[string]bool, len(p.sections))
 	for i := range p.sections {
 		m := &p.sections[i]
-		// RFC 9143, section 4: a mid is unique within its description.
+		// RFC 5888, section 4: "The identification-tag MUST be unique within an SDP session description."
 		if m.hasMid && seen[m.mid] {
 			return errorf(InvalidAccess, "two sections have the mid %q", m.mid)
 		}
@@ -23,7 +23,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 			if !known {
 				return errorf(InvalidAccess, "the BUNDLE group has the mid %q, which no section has", mid)
 			}
-			// RFC 8843: a section is in one BUNDLE group at most.
+			// RFC 9143, section 5: a section is in one BUNDLE group at most.
 			if !unique {
 				return errorf(InvalidAccess, "the mid %q is bundled twice", mid)
 			}
@@ -104,7 +104,7 @@ func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
 			// RFC 3264, section 6: what was offered with port zero cannot be accepted.
 			return errorf(InvalidAccess, "section %q was offered with port zero and is answered with port %d", o.mid, a.port)
 		case a.group > 0 && o.group == 0:
-			// RFC 8843, section 7.3: an answer bundles nothing that the offer did not.
+			// RFC 9143, section 7.3: an answer bundles nothing that the offer did not.
 			return errorf(InvalidAccess, "section %q is bundled by the answer only", o.mid)
 		case !a.rejected() && !a.data.is:
 			return errorf(InvalidAccess, "section %q does not answer with WebRTC data channels", o.mid)
@@ -122,7 +122,7 @@ func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
 	if err := u.continues(p, i, typ); err != nil {
 		return err
 	}
-	// RFC 8839, section 4.4.2: an answer has new credentials only when the offer restarts ICE.
+	// RFC 8839, section 4.4.2.1: an answer has new credentials only when the offer restarts ICE.
 	if p.sections[i].applies.credentials != u.remote.credentials && localCredentials(offer, mid) == u.local {
 		return errorf(InvalidAccess, "section %q restarts ICE in an answer", mid)
 	}

@@ -173,7 +173,7 @@ func TestSecondDataSectionIsRejected(t *testing.T) {
 	}
 }
 
-// RFC 9429, section 5.3.1, max-bundle: what is not in the bundle of the first section is rejected.
+// RFC 9429, section 5.3.1, must-bundle (W3C's max-bundle): what is not in the bundle of the first section is rejected.
 func TestMaxBundle(t *testing.T) {
 	maxBundle := func(c *Config) { c.BundlePolicy = MaxBundle }
 	media := fixture(t, "chromium-audio-video-data")
@@ -257,7 +257,7 @@ func TestAnswerWithoutMid(t *testing.T) {
 	}
 }
 
-// RFC 8842, section 4 and RFC 8839, section 4.4: what a re-offer or its answer may not change about a live association. Nothing changes.
+// RFC 8842, section 3.1 and RFC 8839, section 4.4: what a re-offer or its answer may not change about a live association. Nothing changes.
 func TestAssociationGoesOn(t *testing.T) {
 	fp := testFingerprint("bobby")
 	for _, c := range []struct {
@@ -315,7 +315,7 @@ func TestAssociationGoesOn(t *testing.T) {
 	}
 }
 
-// RFC 8842, section 4: another tls-id asks for a new association, for an endpoint that uses it.
+// RFC 8842, section 3.1: another tls-id asks for a new association, for an endpoint that uses it.
 func TestTLSID(t *testing.T) {
 	offer := edit(t, fixture(t, "chromium-data"), "a=setup", "a=tls-id:aaaaaaaaaaaaaaaaaaaa\r\na=setup")
 	s := newTestSession(t, "bobby")

@@ -10,7 +10,7 @@ import (
 func newData(mid string, c credentials) mline {
 	return mline{
 		kind: "application", proto: "UDP/DTLS/SCTP", formats: []string{dataFormat}, mid: mid,
-		// RFC 9429, section 5.2.1: an offer has actpass, a re-offer too (RFC 8842, section 5.2).
+		// RFC 9429, section 5.2.1: an offer has actpass, a re-offer too (RFC 8842, section 5.5).
 		bundled: true, setup: setupActPass, credentials: c,
 	}
 }
@@ -34,8 +34,8 @@ func (s *Session) dataSection(l *mline) *sdp.MediaDescription {
 // acceptedData is the index of the section of a remote offer that we will take for data channels, or -1.
 func (s *Session) acceptedData(p *parsed) int {
 	for i := range p.sections {
-		// RFC 9429, section 5.3.1: a section is rejected if "the bundle policy is "max-bundle", and this is not the first m= section or in
-		// the same bundle group as the first m= section".
+		// RFC 9429, section 5.3.1: a section is rejected if "The bundle policy is "must-bundle", and this is not the first "m=" section or in
+		// the same bundle group as the first "m=" section."
 		if p.sections[i].liveData() && (i == 0 || s.cfg.BundlePolicy != MaxBundle || p.bundled(0, i)) {
 			return i
 		}

@@ -67,7 +67,7 @@ func New(cfg Config) (*Session, error) {
 		cfg.Fingerprints[i] = norm
 		sha256 = sha256 || norm.Algorithm == "sha-256"
 	}
-	// SHA-256 is the hash function that each WebRTC endpoint can check (RFC 8827, section 6.5).
+	// SHA-256 is the hash function that each WebRTC endpoint can check (RFC 8122, section 5.1).
 	if !sha256 {
 		return nil, errorf(TypeError, "a sha-256 fingerprint is needed")
 	}

@@ -138,8 +138,8 @@ func (s *Session) next(local bool, typ Type) (to SignalingState, ok bool) {
 	case Answer:
 		return Stable, s.state == answers || s.state == provisional
 	}
-	// W3C: a rollback "in either "stable", "have-local-pranswer", or "have-remote-pranswer"" is an InvalidStateError. RFC 9429, section
-	// 4.1.10.2: it is given to the side that the offer was given to.
+	// W3C: a rollback when the state "is either "stable", "have-local-pranswer", or "have-remote-pranswer"" is an InvalidStateError. It is
+	// given to the side that the offer was given to, though RFC 9429, section 5.7 lets either side do it.
 	return Stable, s.state == offered
 }
 

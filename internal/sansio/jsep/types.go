@@ -65,7 +65,7 @@ func (s SignalingState) String() string {
 // BundlePolicy is W3C's RTCBundlePolicy.
 type BundlePolicy uint8
 
-// The policies of RFC 9429, section 4.1.1.
+// The policies of RFC 9429, section 4.1.1, which calls the last one must-bundle.
 const (
 	Balanced BundlePolicy = iota
 	MaxCompat

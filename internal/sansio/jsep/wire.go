@@ -41,7 +41,7 @@ type section struct {
 	end         int // where the section ends in text
 }
 
-// rejected tells that the section is not to be used. RFC 8841, section 10: an SCTP port of zero closes the association.
+// rejected tells that the section is not to be used. RFC 8841, section 10.3: an SCTP port of zero closes the association.
 func (s *section) rejected() bool {
 	return s.port == 0 && !s.bundleOnly || s.data.is && s.data.port == 0
 }
@@ -194,14 +194,14 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	}
 	p.bind()
 	for i := range p.sections {
-		// RFC 8843, section 6: "bundle-only" has a meaning in an offer, on a section with port zero in a BUNDLE group.
+		// RFC 9143, section 6: "bundle-only" has a meaning in an offer, on a section with port zero in a BUNDLE group.
 		s := &p.sections[i]
 		s.bundleOnly = s.bundleOnly && typ == Offer && s.port == 0 && s.group > 0
 	}
 	return p, nil
 }
 
-// bind finds which transport attributes apply to each section. RFC 8843, section 7: in a group those of the tagged section, the first,
+// bind finds which transport attributes apply to each section. RFC 9143, section 7: in a group those of the tagged section, the first,
 // are those of all, so that others may go without.
 func (p *parsed) bind() {
 	index := make(map[string]int, len(p.sections))
