@@ -83,7 +83,7 @@ func (a *Agent) SetRemote(now time.Time, c Credentials, lite bool) {
 		g.forgetRemote()
 	}
 	if !g.hasRemote {
-		// The RECOMMENDED duration for the timer is equal to the agent's connectivity-check transaction timeout, RFC 8863 section 3,
+		// "The RECOMMENDED duration for the PAC timer is equal to the agent's connectivity check transaction timeout", RFC 8863 section 4,
 		// which is (2^6-1+16) times the RTO.
 		g.patience = now.Add(79 * a.cfg.InitialRTO)
 	}

@@ -82,8 +82,8 @@ func TestHostCandidate(t *testing.T) {
 	}
 }
 
-// The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits,
-// and ice-char is "ALPHA / DIGIT / "+" / "/"", RFC 8839 section 5.4.
+// RFC 8839 section 5.4: "[RFC8445] requires the "ice-ufrag" attribute to contain at least 24 bits of randomness, and the "ice-pwd" attribute to
+// contain at least 128 bits of randomness." Section 5.1: "ice-char = ALPHA / DIGIT / "+" / "/"".
 func TestNewCredentials(t *testing.T) {
 	seen := map[Credentials]bool{}
 	for seed := range uint64(100) {

@@ -74,8 +74,8 @@ func (a *Agent) sendChecks(now time.Time) {
 	}
 }
 
-// rto is the first retransmission timeout of a check: "RTO = MAX (500ms, Ta * (Num-Of-Pairs))", RFC 8445 section 14.3, with the path's
-// own time where it is known.
+// rto is the first retransmission timeout of a check. It is RFC 8445 section 14.3's "RTO = MAX (500ms, Ta * N * (Num-Waiting +
+// Num-In-Progress))" with InitialRTO or the path's own time for the 500 ms, and without N.
 func (a *Agent) rto(p *pair) time.Duration {
 	rto := a.cfg.InitialRTO
 	if p.srtt > 0 {

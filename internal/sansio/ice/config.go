@@ -49,11 +49,11 @@ func (c *Config) setDefaults() {
 		none time.Duration
 	}{
 		{&c.Ta, 5 * time.Millisecond, 0},
-		// RFC 8445 section 14.3 recommends 500 ms. Chromium has used 250 ms for years: a path that is slower pays with one more small
+		// RFC 8445 section 14.3 allows no less than 500 ms. Chromium has used 250 ms for years: a path that is slower pays with one more small
 		// packet, and a lost first check costs half as much.
 		{&c.InitialRTO, 250 * time.Millisecond, 250 * time.Millisecond},
 		{&c.KeepaliveInterval, 2500 * time.Millisecond, never},
-		// implementations SHOULD set a default interval of 5 seconds, RFC 7675 section 5.1.
+		// "Implementations SHOULD set a default interval of 5 seconds", RFC 7675 section 5.1.
 		{&c.ConsentInterval, 5 * time.Second, never},
 		// Consent expires after 30 seconds, RFC 7675 section 5.1.
 		{&c.ConsentTimeout, 30 * time.Second, never},
@@ -83,8 +83,8 @@ type Credentials struct{ Ufrag, Pwd string }
 
 // NewCredentials draws credentials from rand.
 func NewCredentials(rand io.Reader) (Credentials, error) {
-	// The ice-ufrag attribute MUST contain at least 24 bits of randomness, and the ice-pwd attribute MUST contain at least 128 bits of
-	// randomness, RFC 8839 section 5.4. Base64's alphabet is ice-char: 6 bytes make 8 characters of 48 bits, 18 make 24 of 144.
+	// RFC 8839 section 5.4: at least 24 bits of randomness for ice-ufrag, and at least 128 for ice-pwd. Base64's alphabet is ice-char: 6 bytes
+	// make 8 characters of 48 bits, 18 make 24 of 144.
 	var b [24]byte
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return Credentials{}, fmt.Errorf("ice: reading randomness: %w", err)

@@ -361,7 +361,7 @@ func TestConsentNeedsSuccess(t *testing.T) {
 	}
 }
 
-// RFC 8838 section 11.4: a candidate that is redundant with a peer-reflexive one takes its place; others are ignored.
+// RFC 8838 section 11: a candidate that is redundant with a peer-reflexive one takes its place; others are ignored.
 func TestRedundantRemoteCandidate(t *testing.T) {
 	p := newPeer(t, Config{})
 	p.answer()
@@ -379,7 +379,7 @@ func TestRedundantRemoteCandidate(t *testing.T) {
 	}
 }
 
-// A candidate whose ufrag is not of the current generation is dropped, RFC 8840 section 4.4.
+// A candidate whose ufrag is not of the current generation is dropped, as RFC 8840 section 4.4 has it for SIP.
 func TestCandidateOfWrongGeneration(t *testing.T) {
 	p := newPeer(t, Config{})
 	wrong := HostCandidate(addr("203.0.113.1:1"), "nope", 65535)
