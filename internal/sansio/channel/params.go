@@ -67,7 +67,7 @@ func (c Config) withDefaults() Config {
 }
 
 const (
-	maxID          = 65534 // RFC 8832 §6 reserves 65535
+	maxID          = 65534 // RFC 8832 §3 reserves 65535
 	maxNameLength  = 65535
 	maxReliability = 65535 // W3C: maxRetransmits and maxPacketLifeTime are unsigned short
 	priorityNormal = 256   // RFC 8831 §6.4
