@@ -5,7 +5,7 @@
 //	dtls     authenticates and encrypts it        RFC 6347, 8827
 //	sctp     streams of messages over it          RFC 9260, 3758, 6525, 8261
 //	channel  data channels over those streams     RFC 8831, 8832
-//	jsep     what the two ends agree on in SDP    RFC 9429, 3264, 8843
+//	jsep     what the two ends agree on in SDP    RFC 9429, 3264, 9143
 //	peer     one connection made of them          RFC 7983
 //
 // # Rules

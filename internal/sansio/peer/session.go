@@ -102,7 +102,7 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 		c.channels.HandleClosed(now, errDataRejected)
 	}
 	if c.session.SignalingState() == jsep.Stable {
-		// "If connection.[[SignalingState]] is now "stable" …, clear the negotiation-needed flag and update it."
+		// "If connection.[[SignalingState]] is now "stable" […]: Clear the negotiation-needed flag and update the negotiation-needed flag."
 		c.negotiation = false
 		c.updateNegotiation()
 	}
