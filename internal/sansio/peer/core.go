@@ -11,12 +11,17 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
-// mtu is the largest UDP payload that is sent: what every path carries that WebRTC is used on (RFC 8831 section 5 asks for 1200 as the start).
+// mtu is the UDP payload that is sent at first: what every path carries that WebRTC is used on (RFC 8831 section 5 asks for 1200 as the start).
 const mtu = 1200
+
+// largerMTUs are the payloads that SCTP tries when datagrams are not fragmented: what fits into 1500 bytes with a tunnel around it, with IPv6
+// and with IPv4, into a jumbo frame, and a quarter of what one send call takes, which a DTLS record holds: for a path inside one machine.
+var largerMTUs = [...]int{1400, 1452, 1472, 8952, 16376}
 
 // Core is one connection. It is not safe for concurrent use.
 type Core struct {
-	cfg Config
+	cfg   Config
+	whole bool // datagrams are not fragmented
 
 	session  *jsep.Session
 	ice      *ice.Agent // nil until a local description has a media section
@@ -117,6 +122,10 @@ func answeringRole(passive bool) jsep.DTLSRole {
 	}
 	return jsep.RoleClient
 }
+
+// SetWholeDatagrams tells whether datagrams are lost, and not fragmented, when the path does not carry them. If so, they may become larger
+// than 1200 bytes, up to 16 KiB: PollWrite's buffer has to hold that. It is heeded until the association starts.
+func (c *Core) SetWholeDatagrams(whole bool) { c.whole = whole }
 
 // HandleTimeout does what is due at now.
 func (c *Core) HandleTimeout(now time.Time) {
