@@ -530,7 +530,8 @@ func TestSetConfiguration(t *testing.T) {
 	}
 	next := pc.GetConfiguration()
 	next.ICECandidatePoolSize++
-	// "If the new ICE candidate pool size … differs … and setLocalDescription has already been called, throw an InvalidModificationError."
+	// "If the value of configuration.iceCandidatePoolSize differs from oldConfig.iceCandidatePoolSize, and setLocalDescription has already been
+	// called, then fail."
 	wantCategory(t, "pool size after setLocalDescription", pc.SetConfiguration(next), "InvalidModificationError")
 }
 

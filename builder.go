@@ -222,7 +222,7 @@ func checkConfiguration(c *Configuration, now time.Time) (errs []error) {
 	return errs
 }
 
-// checkICEServer follows W3C's "validate an ICE server".
+// checkICEServer follows W3C's "validate an ICE server URL".
 func checkICEServer(s ICEServer) (errs []error) {
 	if len(s.URLs) == 0 {
 		return []error{&rtcerr.SyntaxError{Err: errors.New("rtc: ICEServer has no URLs")}}
@@ -233,7 +233,7 @@ func checkICEServer(s ICEServer) (errs []error) {
 			errs = append(errs, &rtcerr.SyntaxError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, err)})
 			continue
 		}
-		// "If scheme name is "turn" or "turns", and either of server.username or server.credential are omitted, then throw an
+		// "If parsedURL's scheme is "turn" or "turns", and either of server.username or server.credential are missing […], then throw an
 		// InvalidAccessError."
 		if (u.Scheme == stun.SchemeTypeTURN || u.Scheme == stun.SchemeTypeTURNS) && (s.Username == "" || s.Credential == nil) {
 			errs = append(errs, &rtcerr.InvalidAccessError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, webrtc.ErrNoTurnCredentials)})

@@ -14,7 +14,7 @@ import (
 	"github.com/sansrtc/rtc/runtime"
 )
 
-// certificateLifetime is W3C's default for generateCertificate: "the user agent uses a default of 30 days".
+// certificateLifetime is W3C's default for generateCertificate: "the certificate will by default expire in 30 days".
 const certificateLifetime = 30 * 24 * time.Hour
 
 func generateKey(rt runtime.Runtime) (peer.Certificate, error) {

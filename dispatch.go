@@ -73,7 +73,7 @@ func (l *loop) dispatch(ev *peer.Event) {
 		l.publish(Event{Kind: EventICECandidate, ICECandidate: c})
 		l.tell(func(h EventHandler) { h.OnICECandidate(pc, c) })
 	case peer.EventServerUnused:
-		// "errorCode … 701 if no host candidate can reach the server", and a text that says why.
+		// "If no host candidate can reach the server, errorCode will be set to the value 701", and a text that says why.
 		e := ICECandidateError{URL: ev.Server, ErrorCode: 701, ErrorText: "server-reflexive and relayed candidates are not gathered"}
 		l.publish(Event{Kind: EventICECandidateError, ICECandidateError: e})
 		l.tell(func(h EventHandler) { h.OnICECandidateError(pc, e) })
@@ -203,7 +203,7 @@ func iceCandidate(c *peer.LocalCandidate) *ICECandidate {
 		ICECandidate: webrtc.ICECandidate{
 			Foundation:    c.Foundation,
 			Priority:      c.Priority,
-			Address:       c.Addr.Addr().String(),
+			Address:       c.Addr.Addr().WithZone("").String(),
 			Protocol:      ICEProtocolUDP,
 			Port:          c.Addr.Port(),
 			Component:     c.Component,
@@ -215,7 +215,7 @@ func iceCandidate(c *peer.LocalCandidate) *ICECandidate {
 		line:             c.String(),
 	}
 	if c.Related != (netip.AddrPort{}) {
-		out.RelatedAddress, out.RelatedPort = c.Related.Addr().String(), c.Related.Port()
+		out.RelatedAddress, out.RelatedPort = c.Related.Addr().WithZone("").String(), c.Related.Port()
 	}
 	return out
 }

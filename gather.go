@@ -43,6 +43,7 @@ func (l *loop) gather() {
 			return
 		}
 		l.sockets = sockets
+		l.core.SetWholeDatagrams(!slices.ContainsFunc(sockets, mayFragment))
 	}
 	now := l.now()
 	for i, a := range addrs {
@@ -57,6 +58,11 @@ func (l *loop) gather() {
 	l.core.EndOfLocalCandidates(now)
 	l.complete.Do(func() { close(l.pc.gatheringComplete) })
 	l.settle(now)
+}
+
+func mayFragment(s runtime.UDPSocket) bool {
+	w, ok := s.(runtime.WholeSocket)
+	return !ok || !w.WholeDatagrams()
 }
 
 func (l *loop) openSockets() (sockets []runtime.UDPSocket) {
@@ -75,8 +81,8 @@ func (l *loop) openSockets() (sockets []runtime.UDPSocket) {
 	return sockets
 }
 
-// hostAddrs are the addresses of the sockets, those of unspecified ones spelled out, best first: IPv6 before IPv4 (RFC 8421 section 4 leaves the
-// mix to the implementation), loopback last and only if there is nothing else or it was asked for.
+// hostAddrs are the addresses of the sockets, those of unspecified ones spelled out, best first: IPv6 before IPv4 (RFC 8421 section 4 would put
+// some IPv6 ones first and mix the others), loopback last and only if there is nothing else or it was asked for.
 func (l *loop) hostAddrs(sockets []runtime.UDPSocket) (addrs []netip.AddrPort) {
 	var own []netip.Addr
 	for _, s := range sockets {
