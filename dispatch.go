@@ -59,8 +59,8 @@ func (l *loop) dispatch(ev *peer.Event) {
 		l.tell(func(h EventHandler) { h.OnSignalingStateChange(pc, s) })
 	case peer.EventGatheringState:
 		s := gatheringState(peer.GatheringState(ev.State))
-		if s == ICEGatheringStateGathering {
-			l.candidates = nil
+		if s != ICEGatheringStateComplete {
+			l.candidates = nil // of another generation
 		}
 		l.publish(Event{Kind: EventICEGatheringStateChange, ICEGatheringState: s})
 		l.tell(func(h EventHandler) { h.OnICEGatheringStateChange(pc, s) })
