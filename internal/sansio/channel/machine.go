@@ -23,7 +23,7 @@ type Machine struct {
 
 	sends    queue[Outgoing]
 	resets   queue[*stream]
-	releases queue[*stream] // entries that came back to life are skipped
+	releases queue[*stream] // their ids may have come back to life
 	events   queue[Event]
 	credits  queue[int]
 

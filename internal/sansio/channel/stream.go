@@ -126,18 +126,17 @@ func (m *Machine) PollReset() (id uint16, ok bool) {
 }
 
 // PollRelease gives the next stream that is reset in both directions. SCTP
-// forgets it; its id is free again.
+// forgets that we sent on it; its id is free again, unless the remote has begun
+// to use it already.
 func (m *Machine) PollRelease() (id uint16, ok bool) {
-	for {
-		s, ok := m.releases.pop()
-		if !ok {
-			return 0, false
-		}
-		if m.streams[s.id] == s {
-			delete(m.streams, s.id)
-			return s.id, true
-		}
+	s, ok := m.releases.pop()
+	if !ok {
+		return 0, false
 	}
+	if m.streams[s.id] == s {
+		delete(m.streams, s.id)
+	}
+	return s.id, true
 }
 
 // wake finds the stream that something arrived on.
@@ -268,8 +267,8 @@ func (m *Machine) maybeFinish(s *stream) {
 	}
 	next := &stream{id: s.id, early: s.early}
 	s.state, s.ch, s.early = streamReset, nil, early{}
+	m.releases.push(s)
 	if len(next.early.messages) == 0 && !next.early.overflow && !next.early.reset {
-		m.releases.push(s)
 		return
 	}
 	m.streams[s.id] = next
