@@ -348,7 +348,10 @@ func TestContexts(t *testing.T) {
 	}
 	// Nobody waits for ever on a connection that ends.
 	p.world.Partition(p.hosts[0], p.hosts[1], true)
-	for a.Send(message) == nil {
+	for range 5 { // what is queued fills the congestion window, and the buffer again
+		for a.Send(message) == nil {
+		}
+		p.world.Run(time.Second)
 	}
 	p.world.Go("closed", func() { third.end(a.SendContext(context.Background(), message)) })
 	p.world.Run(time.Millisecond)
