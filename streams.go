@@ -172,7 +172,8 @@ func (pc *PeerConnection) ConnectionStates(ctx context.Context) iter.Seq[PeerCon
 			return []Event{{Kind: EventConnectionStateChange, ConnectionState: pc.ConnectionState()}}
 		})
 		l.events(ctx, s, func(ev Event) bool {
-			return ev.Kind != EventConnectionStateChange || yield(ev.ConnectionState)
+			// From Close on the state is closed, though earlier changes may not have been told yet.
+			return ev.Kind != EventConnectionStateChange || yield(ev.ConnectionState) && ev.ConnectionState != PeerConnectionStateClosed
 		})
 	}
 }
