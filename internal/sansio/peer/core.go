@@ -11,7 +11,8 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
-// mtu is the UDP payload that is sent at first: what every path carries that WebRTC is used on (RFC 8831 section 5 asks for 1200 as the start).
+// mtu is the UDP payload that is sent at first: what every path carries that WebRTC is used on. RFC 8831 section 5 would start with IP packets
+// of at most 1200 bytes on IPv4 and 1280 on IPv6; this makes them 1228 and 1248.
 const mtu = 1200
 
 // largerMTUs are the payloads that SCTP tries when datagrams are not fragmented: what fits into 1500 bytes with a tunnel around it, with IPv6
