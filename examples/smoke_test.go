@@ -280,6 +280,13 @@ func TestBrowserEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pc.Close() })
+	negotiated, id := true, uint16(100)
+	events, err := pc.CreateDataChannel("events", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan webrtc.DataChannelMessage, 64)
+	events.OnMessage(func(msg webrtc.DataChannelMessage) { told <- msg })
 	dc, err := pc.CreateDataChannel("echo", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -315,14 +322,21 @@ func TestBrowserEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.After(patience)
-	for _, want := range []webrtc.DataChannelMessage{{IsString: true, Data: []byte("hello")}, {Data: make([]byte, 60_000)}} {
+	next := func(c chan webrtc.DataChannelMessage, what string) (msg webrtc.DataChannelMessage) {
 		select {
-		case got := <-back:
-			if got.IsString != want.IsString || !bytes.Equal(got.Data, want.Data) {
-				t.Errorf("sent %.20q, got %.20q back", want.Data, got.Data)
-			}
+		case msg = <-c:
 		case <-deadline:
-			t.Fatalf("%.20q did not come back; pion is %v", want.Data, pc.ConnectionState())
+			t.Fatalf("%s did not come; pion is %v", what, pc.ConnectionState())
+		}
+		return msg
+	}
+	for _, want := range []webrtc.DataChannelMessage{{IsString: true, Data: []byte("hello")}, {Data: make([]byte, 60_000)}} {
+		if got := next(back, "what was sent"); got.IsString != want.IsString || !bytes.Equal(got.Data, want.Data) {
+			t.Errorf("sent %.20q, got %.20q back", want.Data, got.Data)
+		}
+	}
+	for _, want := range []string{"signaling: have-remote-offer", "connection: connected", `channel "echo": open`} {
+		for string(next(told, want).Data) != want {
 		}
 	}
 	if err := echo.cmd.Process.Signal(syscall.SIGTERM); err != nil {
