@@ -65,6 +65,18 @@ func mayFragment(s runtime.UDPSocket) bool {
 	return !ok || !w.WholeDatagrams()
 }
 
+// claimUfrag tells the sockets that share a port which checks are theirs. It is called with mu held.
+func (l *loop) claimUfrag() {
+	ufrag := l.core.LocalUfrag()
+	for _, s := range l.sockets {
+		if c, ok := s.(runtime.UfragClaimer); ok && ufrag != "" {
+			if err := c.ClaimUfrag(ufrag); err != nil {
+				l.pc.log.Warnf("claim the username fragment on %v: %v", s.LocalAddr(), err)
+			}
+		}
+	}
+}
+
 func (l *loop) openSockets() (sockets []runtime.UDPSocket) {
 	listen := l.listen
 	if len(listen) == 0 {

@@ -106,6 +106,14 @@ type UDPSocket interface {
 	Close() error
 }
 
+// UfragClaimer is what a UDPSocket may be too: sockets that share a port are told the local ICE username fragments whose checks are
+// theirs. A loop claims each fragment before it tells the peer of it. A socket keeps at least the fragments of its last two ICE
+// generations, until it is closed.
+type UfragClaimer interface {
+	// ClaimUfrag makes the connectivity checks to ufrag come to this socket. It returns an error if another one has claimed it.
+	ClaimUfrag(ufrag string) error
+}
+
 // Interface is a network interface that is up.
 type Interface struct {
 	Name     string

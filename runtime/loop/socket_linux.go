@@ -23,7 +23,7 @@ type socket struct {
 }
 
 func (r *Runtime) listen(h *worker.Host, local netip.AddrPort) (worker.Socket, error) {
-	bare, err := r.net.ListenBare(local, false)
+	bare, err := r.net.ListenBare(local)
 	if err != nil {
 		return nil, err
 	}

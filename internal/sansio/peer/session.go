@@ -222,6 +222,14 @@ func (c *Core) TakeGather() bool {
 	return g
 }
 
+// LocalUfrag is the username fragment that the peer's checks of the current ICE generation are addressed to; "" before the first one.
+func (c *Core) LocalUfrag() string {
+	if c.ice == nil {
+		return ""
+	}
+	return c.ice.LocalCredentials().Ufrag
+}
+
 // AddLocalCandidate adds a host candidate. preference is RFC 8445's local preference: the larger, the better.
 func (c *Core) AddLocalCandidate(now time.Time, addr netip.AddrPort, preference uint16) {
 	if c.ice == nil || c.closed {

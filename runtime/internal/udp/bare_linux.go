@@ -18,8 +18,10 @@ type Bare struct {
 	own bare
 }
 
-// ListenBare opens a socket. With reusePort others that also say so share the port, and each gets the datagrams of a part of the senders.
-func (n *Net) ListenBare(local netip.AddrPort, reusePort bool) (*Bare, error) {
+// ListenBare opens a socket.
+func (n *Net) ListenBare(local netip.AddrPort) (*Bare, error) { return n.listenBare(local, false) }
+
+func (n *Net) listenBare(local netip.AddrPort, reusePort bool) (*Bare, error) {
 	c := new(Bare)
 	fd, err := c.listen(n, local, reusePort)
 	if err != nil {
@@ -28,6 +30,33 @@ func (n *Net) ListenBare(local netip.AddrPort, reusePort bool) (*Bare, error) {
 	c.own.fd = fd
 	c.fd = &c.own
 	return c, nil
+}
+
+// ListenShards opens count sockets on one port. The kernel gives the datagrams of each remote address to one of them.
+func (n *Net) ListenShards(local netip.AddrPort, count int) (shards []*Bare, err error) {
+	// The first one binds the port for itself: if it was opened for sharing, it could join a port that is shared already, by another
+	// program of the same user, and take a part of its datagrams.
+	first, err := n.listenBare(local, false)
+	if err != nil {
+		return nil, err
+	}
+	shards = append(shards, first)
+	if count > 1 {
+		err = unix.SetsockoptInt(first.own.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	}
+	for len(shards) < count && err == nil {
+		var s *Bare
+		if s, err = n.listenBare(first.local, true); err == nil {
+			shards = append(shards, s)
+		}
+	}
+	if err != nil {
+		for _, s := range shards {
+			s.Close()
+		}
+		return nil, err
+	}
+	return shards, nil
 }
 
 // Control calls f with the descriptor, which is not closed before f returns.

@@ -61,9 +61,10 @@ func (w *Worker) Watch(t *Watch, fd int, s Source) error {
 	}
 	i := p.free[len(p.free)-1]
 	e := &p.watched[i]
-	t.w, t.index = w, i
+	t.w, t.index = w, i // Ready may be called at once
 	err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: i, Pad: e.generation})
 	if err != nil {
+		t.w = nil
 		w.leave()
 		return os.NewSyscallError("epoll_ctl", err)
 	}
@@ -72,9 +73,12 @@ func (w *Worker) Watch(t *Watch, fd int, s Source) error {
 	return nil
 }
 
-// Unwatch ends the watch. It is called once, before the descriptor is closed.
+// Unwatch ends the watch, if it has begun. It is called once, before the descriptor is closed.
 func (t *Watch) Unwatch() {
 	w := t.w
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := &w.poller

@@ -33,6 +33,9 @@ type Worker struct {
 	touched []*Host // hosts that have received something and are to be turned
 }
 
+// Index is w's place among its pool's workers.
+func (w *Worker) Index() int { return w.index }
+
 // past is a deadline that ends a wait at once.
 var past = time.Unix(1, 0)
 

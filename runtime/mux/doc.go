@@ -1,0 +1,37 @@
+// Package mux is a [runtime.Runtime] whose connections share one UDP port: what a server behind a firewall, or in front of many clients,
+// wants.
+//
+//	rt, err := mux.New(mux.Config{Addr: netip.MustParseAddrPort("[::]:3478")})
+//	base := rtc.NewBuilder().Runtime(rt)
+//	pc, err := base.Handler(h).Build(ctx) // ten thousand of them: one descriptor for each worker, no goroutine, no timer
+//	...
+//	rt.Close()                            // after the connections
+//
+// # Which loop a datagram is for
+//
+// Each loop gets a virtual socket on the port. A datagram that arrives goes
+//
+//   - if it is a STUN Binding request whose USERNAME begins with a username fragment that a socket has claimed
+//     ([runtime.UfragClaimer]): to that socket, from whatever address it comes. So a peer that roams is followed;
+//   - else to the socket that owns the remote address. A socket comes to own an address by sending to it;
+//   - else nowhere: it is counted in [Stats]. [Config].UnknownUfrag is told of Binding requests for fragments that nobody has claimed.
+//
+// Only the first byte of a datagram and that one attribute are looked at. Nothing that arrives makes an entry of any table.
+//
+// # Who owns an address
+//
+// The first socket that sends to it, until it is closed, has not sent there for a minute, or has sent to 256 others since. While there is
+// an owner, sending is not enough: everybody can name another client's address as a candidate, and ICE will send checks to it. Another
+// socket becomes the owner when it answers an address from which requests with its fragment have come, and the owner has heard of no
+// such request for 12 seconds: an ICE peer checks its consent at least each 6 seconds (RFC 7675 section 5.1). So a client that is
+// there keeps its address, and one that got a port which another client has left becomes its owner soon.
+//
+// It follows that two connections cannot share both addresses, as two between the same two muxes would: data does not say
+// which one it is for. The first works, the second does not. Nor can two connections of one mux talk to each other.
+//
+// # Workers
+//
+// Loops are hosted as by package loop: a few workers, deadlines in a heap, and a handler that stays loses its worker to a fresh goroutine. On
+// Linux each worker has a system socket of its own on the port (SO_REUSEPORT): the kernel always gives it the same clients. A loop moves
+// to the worker that receives for it. On other systems the port is one socket for each local address, with a goroutine that reads it.
+package mux

@@ -1,0 +1,80 @@
+//go:build !portable
+
+package mux
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/udp"
+	"github.com/sansrtc/rtc/runtime/internal/worker"
+)
+
+// burst is how many slabs are read before their loops are turned. It bounds how long a flood keeps the worker from its deadlines.
+const burst = 16
+
+// port is the system sockets, one for each worker.
+type port struct {
+	shards []*shard
+	once   sync.Once
+}
+
+// shard is one worker's system socket.
+type shard struct {
+	mux   *Runtime
+	bare  *udp.Bare
+	watch worker.Watch
+}
+
+func (r *Runtime) open(local netip.AddrPort) error {
+	workers := r.pool.Workers()
+	sockets, err := r.net.ListenShards(local, len(workers))
+	if err != nil {
+		return err
+	}
+	r.local = sockets[0].LocalAddr()
+	for _, bare := range sockets {
+		r.port.shards = append(r.port.shards, &shard{mux: r, bare: bare})
+	}
+	for i, s := range r.port.shards {
+		_ = s.bare.Control(func(fd uintptr) { err = workers[i].Watch(&s.watch, int(fd), s) }) // it is open
+		if err != nil {
+			r.port.close()
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *port) close() {
+	p.once.Do(func() {
+		for _, s := range p.shards {
+			s.watch.Unwatch()
+			s.bare.Close()
+		}
+	})
+}
+
+func (p *port) maxSegments() int { return p.shards[0].bare.MaxSegments() }
+
+// send sends d by the shard of a worker.
+func (p *port) send(index int, d *runtime.Datagrams) error {
+	return p.shards[index].bare.Send(d)
+}
+
+// Ready implements [worker.Source].
+func (s *shard) Ready(w *worker.Worker) {
+	for range burst {
+		b, err := s.bare.Read()
+		if err == udp.ErrNothing {
+			return
+		}
+		if err != nil {
+			s.mux.shut(err)
+			return
+		}
+		s.mux.deliver(w, &b.Datagrams)
+		b.Free()
+	}
+}

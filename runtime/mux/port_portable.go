@@ -1,0 +1,66 @@
+//go:build !linux || portable
+
+package mux
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+
+	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/udp"
+)
+
+// errNoAddress is a send's answer when no conn of the port can reach the remote address.
+var errNoAddress = errors.New("mux: no local address for this destination")
+
+// port is a conn, and a goroutine that reads it, for each local address.
+type port struct {
+	conns []*udp.Conn
+	once  sync.Once
+}
+
+func (r *Runtime) open(local netip.AddrPort) error {
+	conns, bound, err := r.net.Listen(local)
+	if err != nil {
+		return err
+	}
+	r.port.conns, r.local = conns, bound
+	for _, c := range conns {
+		go r.read(c)
+	}
+	return nil
+}
+
+// read is the life of a goroutine that reads a conn. It ends when the conn is closed.
+func (r *Runtime) read(c *udp.Conn) {
+	for {
+		b, err := c.Read(true)
+		switch {
+		case err == nil:
+			r.deliver(nil, &b.Datagrams)
+			b.Free()
+		case err != udp.ErrNothing:
+			r.shut(err)
+			return
+		}
+	}
+}
+
+func (p *port) close() {
+	p.once.Do(func() {
+		for _, c := range p.conns {
+			c.Close()
+		}
+	})
+}
+
+func (p *port) maxSegments() int { return p.conns[0].MaxSegments() }
+
+func (p *port) send(_ int, d *runtime.Datagrams) error {
+	c := udp.Route(p.conns, d)
+	if c == nil {
+		return errNoAddress
+	}
+	return c.Send(d)
+}
