@@ -11,7 +11,7 @@ const (
 	attrUsername   = 0x0006
 )
 
-// RFC 8839 section 5.4: "ice-ufrag-att = … ufrag; ufrag = 4*256ice-char".
+// RFC 8839 section 5.4: "ufrag = 4*256ice-char".
 const (
 	minUfrag = 4
 	maxUfrag = 256
@@ -19,7 +19,7 @@ const (
 
 // beginsLikeSTUN tells whether b is STUN if it is anything known.
 //
-// "If the value of this byte is between 0 and 3 …, then the packet is forwarded to the STUN server." RFC 7983 section 7.
+// "If the value of this byte is in between 0 and 3 (inclusive), then the packet is STUN." RFC 7983 section 7.
 func beginsLikeSTUN(b []byte) bool { return len(b) > 0 && b[0] <= 3 }
 
 // requestUfrag returns the username fragment that a STUN Binding request is addressed to; nil if b is no such request. The request is
@@ -38,7 +38,7 @@ func requestUfrag(b []byte) []byte {
 		if kind == attrUsername {
 			return firstPart(rest[:size])
 		}
-		// "… attributes that contain values that are not a multiple of 4 bytes are padded", RFC 8489 section 14.
+		// "attributes whose content is not a multiple of 4 bytes are padded", RFC 8489 section 14.
 		rest = rest[min((size+3)&^3, len(rest)):]
 	}
 	return nil
