@@ -233,7 +233,7 @@ func checkICEServer(s ICEServer) (errs []error) {
 			errs = append(errs, &rtcerr.SyntaxError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, err)})
 			continue
 		}
-		// "If parsedURL's scheme is "turn" or "turns", and either of server.username or server.credential are missing […], then throw an
+		// If the scheme "is "turn" or "turns", and either of server.username or server.credential are missing […], then throw an
 		// InvalidAccessError."
 		if (u.Scheme == stun.SchemeTypeTURN || u.Scheme == stun.SchemeTypeTURNS) && (s.Username == "" || s.Credential == nil) {
 			errs = append(errs, &rtcerr.InvalidAccessError{Err: fmt.Errorf("rtc: ICEServer %q: %w", raw, webrtc.ErrNoTurnCredentials)})
