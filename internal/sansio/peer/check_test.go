@@ -30,8 +30,8 @@ func (c *Core) check(h *ear) {
 	for i := ev.head; i < len(ev.q); i++ {
 		e := &ev.q[i]
 		must(e.Kind != 0 && int(e.Kind) < len(eventNames), "event %d", e.Kind)
-		must(!closed, "%q after closed", describeEvent(*e))
-		must(e.Charge == 0 || e.Kind == EventMessage || e.Kind == EventChannelIncoming, "%q costs %d", describeEvent(*e), e.Charge)
+		must(!closed, "%s after closed", eventNames[e.Kind])
+		must(e.Charge == 0 || e.Kind == EventMessage || e.Kind == EventChannelIncoming, "%s costs %d", eventNames[e.Kind], e.Charge)
 		must(e.Kind != EventMessage || e.Charge > 0 && len(e.Data) <= e.Charge, "message of %d bytes costs %d", len(e.Data), e.Charge)
 		if e.Charge > 0 {
 			charges += e.Charge
@@ -62,9 +62,10 @@ func (c *Core) check(h *ear) {
 		must(held <= 2*c.receiveBuffer(), "SCTP holds %d", held)
 	}
 
+	must(c.stats.SendErrors == 0, "the association refused %d messages that a channel had taken", c.stats.SendErrors)
 	must(c.sctp == nil || c.dtls != nil && c.dtls.State() >= dtls.StateConnected && c.transport.data, "SCTP without DTLS")
 	must(c.sctp != nil || !c.burst, "a burst of nothing")
-	must(len(c.carry) <= mtu, "carry of %d bytes", len(c.carry))
+	must(len(c.carry) <= largerMTUs[len(largerMTUs)-1], "carry of %d bytes", len(c.carry))
 	must(c.sctp != nil || len(c.carry) == 0, "carry without SCTP")
 	must(c.dtls == nil || c.transport.role != jsep.RoleUnknown || c.transport.early, "DTLS without a role")
 	must(!c.transport.started || c.dtls != nil && c.ice != nil, "handshake without DTLS or ICE")

@@ -166,6 +166,10 @@ func (c *Core) pumpSCTP(now time.Time) {
 // pumpChannels carries what channels want of the association, and their events.
 func (c *Core) pumpChannels(now time.Time) {
 	if c.sctp != nil {
+		// A stream is released before its next user sends.
+		for id, ok := c.channels.PollRelease(); ok; id, ok = c.channels.PollRelease() {
+			c.sctp.Release(sctp.StreamID(id))
+		}
 		for o, ok := c.channels.PollSend(); ok; o, ok = c.channels.PollSend() {
 			err := c.sctp.Send(now, sctp.StreamID(o.Stream), sctp.PPID(o.PPID), o.Data, sctp.SendParams{
 				Unordered:      o.Unordered,
@@ -178,9 +182,6 @@ func (c *Core) pumpChannels(now time.Time) {
 		}
 		for id, ok := c.channels.PollReset(); ok; id, ok = c.channels.PollReset() {
 			c.sctp.ResetStream(now, sctp.StreamID(id))
-		}
-		for id, ok := c.channels.PollRelease(); ok; id, ok = c.channels.PollRelease() {
-			c.sctp.Release(sctp.StreamID(id))
 		}
 		for n, ok := c.channels.PollCredit(); ok; n, ok = c.channels.PollCredit() {
 			c.sctp.Consume(now, n)

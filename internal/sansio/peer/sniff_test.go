@@ -26,6 +26,7 @@ type sniffer struct {
 	iv             [2][]byte
 	tag            [2]uint32 // what a packet has to bear that is sent to that end
 	tsn            [2]uint32 // the last of that end's
+	initial        [2]uint32 // the first of that end's
 }
 
 const (
@@ -192,7 +193,8 @@ func (s *sniffer) describeSCTP(from int, b []byte) string {
 		switch chunk[0] {
 		case chunkInit, chunkInitAck:
 			s.tag[from] = binary.BigEndian.Uint32(chunk[4:])
-			s.tsn[from] = binary.BigEndian.Uint32(chunk[16:]) - 1
+			s.initial[from] = binary.BigEndian.Uint32(chunk[16:])
+			s.tsn[from] = s.initial[from] - 1
 		case chunkData:
 			if t := binary.BigEndian.Uint32(chunk[4:]); int32(t-s.tsn[from]) > 0 {
 				s.tsn[from] = t

@@ -254,8 +254,8 @@ func (w *world) flush() {
 
 // transmit puts a run of datagrams on the wire, after it has been held against what a Transmit promises.
 func (w *world) transmit(from int, t Transmit) {
-	switch {
-	case len(t.Data) == 0 || t.SegmentSize < 1 || t.SegmentSize > mtu:
+	switch c := w.core[from]; {
+	case len(t.Data) == 0 || t.SegmentSize < 1 || t.SegmentSize > largerMTUs[len(largerMTUs)-1] || t.SegmentSize > mtu && !c.whole:
 		w.fatalf("%c sends %d bytes in segments of %d", 'A'+from, len(t.Data), t.SegmentSize)
 	case &t.Data[0] != &w.slab[0]:
 		w.fatalf("%c sends what is not in the slab", 'A'+from)
