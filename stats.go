@@ -11,8 +11,8 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/peer"
 )
 
-// GetStats is W3C's getStats without a selector: the records of the connection, its transport, candidates, pairs, certificates and data
-// channels. https://w3c.github.io/webrtc-stats/
+// GetStats is W3C's getStats without a selector: the records of the connection, its transport and association, candidates, pairs,
+// certificates and data channels. https://w3c.github.io/webrtc-stats/
 func (pc *PeerConnection) GetStats() StatsReport {
 	var r peer.Report
 	var opened, closed uint32
@@ -33,6 +33,9 @@ func (pc *PeerConnection) GetStats() StatsReport {
 	}
 	s.candidates(r)
 	s.transport(r, pc.key.Chain[0])
+	if r.HasSCTP {
+		s.association(r)
+	}
 	return s.report
 }
 
@@ -119,6 +122,16 @@ func (s *statsReport) transport(r peer.Report, own []byte) {
 		s.certificate(t.RemoteCertificateID, r.PeerCertificates[0])
 	}
 	s.add(t.ID, t)
+}
+
+func (s *statsReport) association(r peer.Report) {
+	const id = "sctp-transport"
+	s.add(id, webrtc.SCTPTransportStats{
+		Type: webrtc.StatsTypeSCTPTransport, Timestamp: s.at, ID: id, TransportID: "transport",
+		SmoothedRoundTripTime: r.SCTP.RTT.Seconds(),
+		CongestionWindow:      uint32(r.SCTP.Cwnd), ReceiverWindow: uint32(r.SCTP.PeerReceiveWindow), MTU: uint32(r.SCTP.MTU),
+		BytesSent: r.SCTP.BytesSent, BytesReceived: r.SCTP.BytesReceived,
+	})
 }
 
 func dtlsState(r peer.Report) webrtc.DTLSTransportState {
