@@ -58,7 +58,7 @@ func firstPart(username []byte) []byte {
 	return nil
 }
 
-// iceChar follows RFC 8839 section 5.4: "ice-char = ALPHA / DIGIT / "+" / "/"".
+// iceChar follows RFC 8839 section 5.1: "ice-char = ALPHA / DIGIT / "+" / "/"".
 func iceChar(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'
 }
