@@ -108,6 +108,9 @@ func (s *socket) LocalAddr() netip.AddrPort {
 
 func (s *socket) MaxSegments() int { return max(s.place.host.w.cfg.MaxSegments, 1) }
 
+// WholeDatagrams implements [runtime.WholeSocket]: a path drops what is larger than its MTU.
+func (s *socket) WholeDatagrams() bool { return true }
+
 func (s *socket) Close() error {
 	w := s.place.host.w
 	w.mu.Lock()

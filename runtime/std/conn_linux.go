@@ -26,6 +26,7 @@ type conn struct {
 	local  netip.AddrPort
 	v6     bool        // the system socket is an IPv6 one, perhaps a dual-stack one
 	gso    atomic.Bool // segmentation offload works
+	whole  atomic.Bool // datagrams are not fragmented
 	full   sync.Mutex  // held by the sender that waits for room
 
 	armed    time.Time // the read deadline that the poller was told last; guarded by host.mu
@@ -113,6 +114,7 @@ func (c *conn) setup(rt *Runtime, fd int, local netip.AddrPort) error {
 			return os.NewSyscallError("setsockopt PKTINFO", err)
 		}
 	}
+	c.whole.Store(c.fragment(fd, unix.IP_PMTUDISC_PROBE))
 	var sa unix.Sockaddr
 	if c.v6 {
 		sa = &unix.SockaddrInet6{Port: int(local.Port()), Addr: local.Addr().As16(), ZoneId: rt.interfaces.zoneIndex(local.Addr().Zone())}
@@ -134,6 +136,18 @@ func (c *conn) setup(rt *Runtime, fd int, local netip.AddrPort) error {
 	}
 	return nil
 }
+
+// fragment sets what the system does with datagrams that are larger than the device or, as far as it knows, the path takes. PROBE sends them
+// whole with DF, whatever the system knows, or refuses them; WANT fragments them. A dual-stack socket has one option for each family.
+func (c *conn) fragment(fd, mode int) bool {
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
+	if c.v6 {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode))
+	}
+	return err == nil
+}
+
+func (c *conn) wholeDatagrams() bool { return c.whole.Load() }
 
 // arm tells the poller when a read is to end; zero: not by itself. Called with host.mu held.
 func (c *conn) arm(t time.Time) {

@@ -43,6 +43,9 @@ const (
 	portAttempts = 16
 )
 
+// wholeDatagrams is false: package net cannot keep the system from fragmenting.
+func (c *conn) wholeDatagrams() bool { return false }
+
 // listen opens a socket for h, which is not yet read from.
 func listen(h *host, local netip.AddrPort) (*socket, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())

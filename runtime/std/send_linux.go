@@ -21,6 +21,8 @@ const (
 	maxSegments = 64
 	// maxPayload is the longest payload of a UDP datagram over IPv4, and so of a slab, which is one until the system cuts it.
 	maxPayload = 65507
+	// smallest is the size that datagrams of a connection have at first: less must always pass.
+	smallest = 1200
 )
 
 const (
@@ -86,6 +88,10 @@ func (c *conn) sendAll(o *sending, d *runtime.Datagrams) error {
 			if err == unix.EIO {
 				c.giveUpGSO()
 			}
+			continue
+		case n == size && size <= smallest && err == unix.EMSGSIZE && c.whole.CompareAndSwap(true, false):
+			// The device takes less than every connection starts from: now the system fragments, as it does by default.
+			_ = c.raw.Control(func(fd uintptr) { c.fragment(int(fd), unix.IP_PMTUDISC_WANT) })
 			continue
 		default:
 			return err

@@ -43,6 +43,11 @@ func (s *socket) Send(d *runtime.Datagrams) error {
 // MaxSegments implements [runtime.UDPSocket].
 func (s *socket) MaxSegments() int { return s.conns[0].maxSegments() }
 
+// WholeDatagrams implements [runtime.WholeSocket].
+func (s *socket) WholeDatagrams() bool {
+	return !slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.wholeDatagrams() })
+}
+
 // Close implements [runtime.UDPSocket].
 func (s *socket) Close() error {
 	s.close()

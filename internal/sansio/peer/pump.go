@@ -35,6 +35,9 @@ func (c *Core) pumpICE(now time.Time) {
 		case ice.EventRouteChange:
 			c.startDTLS(now)
 			c.tellRTT()
+			if c.sctp != nil {
+				c.sctp.PathChanged(now)
+			}
 		}
 	}
 }
@@ -112,6 +115,11 @@ func (c *Core) startSCTP(now time.Time) {
 	cfg := c.cfg.sctp()
 	cfg.RemotePort = c.transport.sctpPort
 	cfg.MTU = (mtu - head - tail) &^ 3
+	if c.whole {
+		for _, n := range largerMTUs {
+			cfg.LargerMTUs = append(cfg.LargerMTUs, n-head-tail)
+		}
+	}
 	var err error
 	if c.sctp, err = sctp.New(cfg); err != nil {
 		panic("BUG: peer: " + err.Error())

@@ -69,7 +69,8 @@ func (c *Core) sending(t Transmit, n int) Transmit {
 	return t
 }
 
-// appendRun builds and seals SCTP packets in place, one behind the other, as long as they have one size.
+// appendRun builds and seals SCTP packets in place, one behind the other, as long as they have one size. A probe of the path leaves alone: what
+// refuses it shall not refuse others.
 func (c *Core) appendRun(now time.Time, buf []byte, maxSegments int) (run []byte, size, n int) {
 	if len(c.carry) > 0 {
 		buf = append(buf, c.carry...)
@@ -77,7 +78,10 @@ func (c *Core) appendRun(now time.Time, buf []byte, maxSegments int) (run []byte
 		c.carry = c.carry[:0]
 	}
 	head, tail := c.dtls.Overhead()
-	for n < maxSegments && len(buf)+mtu <= cap(buf) {
+	for probe := false; n < maxSegments && !probe && len(buf)+head+c.sctp.MaxPacket()+tail <= cap(buf); {
+		if probe = c.sctp.ProbeDue(); probe && n > 0 {
+			break
+		}
 		off := len(buf)
 		packet, ok := c.sctp.AppendPacket(now, buf[:off+head])
 		if !ok {

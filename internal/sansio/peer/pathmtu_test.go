@@ -1,0 +1,72 @@
+package peer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/simnet"
+)
+
+// Promise: where datagrams are not fragmented they become as large as the path carries, at most a quarter of what one send call takes; a path
+// that becomes narrower loses no message. Whatever is sent together has one size, and a probe leaves alone.
+func TestDatagramsBecomeAsLargeAsThePath(t *testing.T) {
+	for _, c := range []struct{ mtu, want, narrow, then int }{
+		{0, 16336, 1500, 1432}, {9000, 8912, 1280, 1160}, {1500, 1432, 9000, 8912}, {1280, 1160, 1280, 1160},
+	} {
+		w := newWorld(t, 1, simnet.Config{Delay: time.Millisecond, MTU: c.mtu})
+		for _, core := range w.core {
+			core.SetWholeDatagrams(true)
+		}
+		a, b := w.connect()
+		largest, sent, got := 0, 0, 0
+		w.see = func(from int, datagram []byte) bool {
+			largest = max(largest, len(datagram))
+			return true
+		}
+		w.ear[1].on = func(e Event) {
+			if e.Kind != EventMessage {
+				return
+			}
+			if n, ok := bodyNumber(e.Data); e.Channel != b || !ok || n != got {
+				w.fatalf("message %d comes as %d, unchanged %v", got, n, ok)
+			}
+			got++
+		}
+		bulk := func(n int) {
+			t.Helper()
+			w.runUntil("bulk", time.Minute, func() bool {
+				for ; sent < n && w.core[0].BufferedAmount(a) < 256<<10; sent++ {
+					w.send(0, a, body(sent, 16<<10))
+				}
+				return got == n
+			})
+			w.run(5 * time.Second)
+		}
+		mtu := func() int { return w.core[0].sctp.Stats().MTU }
+		bulk(300)
+		if mtu() != c.want || largest < c.want {
+			t.Errorf("MTU %d: packets of %d bytes, datagrams of %d", c.mtu, mtu(), largest)
+		}
+		for i := range w.wire.Pipes {
+			w.wire.Pipes[i].SetConfig(simnet.Config{Delay: time.Millisecond, MTU: c.narrow})
+		}
+		bulk(400)
+		bulk(500)
+		if mtu() != c.then {
+			t.Errorf("MTU %d, then %d: packets of %d bytes", c.mtu, c.narrow, mtu())
+		}
+	}
+}
+
+// Promise: where datagrams may be fragmented none is larger than 1200 bytes.
+func TestFragmentedDatagramsStaySmall(t *testing.T) {
+	w := newWorld(t, 1, simnet.Config{Delay: time.Millisecond})
+	a, _ := w.connect()
+	for i := range 100 {
+		w.send(0, a, body(i, 16<<10))
+	}
+	w.run(10 * time.Second) // the world holds each datagram against the size
+	if n := len(w.ear[1].got); n != 100 {
+		t.Errorf("%d messages", n)
+	}
+}
