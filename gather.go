@@ -45,6 +45,7 @@ func (l *loop) gather() {
 		l.sockets = sockets
 		l.core.SetWholeDatagrams(!slices.ContainsFunc(sockets, mayFragment))
 	}
+	l.claimUfrag()
 	now := l.now()
 	for i, a := range addrs {
 		// RFC 8445 section 5.1.2.1: the local preference tells addresses of one kind apart; the first is the best.
