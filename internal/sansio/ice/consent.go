@@ -12,7 +12,8 @@ const (
 	reserveInterval = 12 * time.Second
 )
 
-// vary draws from 0.8 to 1.2 times d, as consent checks MUST be randomized, RFC 7675 section 5.1. For probes it keeps the two sides from asking each other at the same moments.
+// vary draws from 0.8 to 1.2 times d, as consent checks MUST be randomized, RFC 7675 section 5.1. For probes it keeps the two sides
+// from asking each other at the same moments.
 func (a *Agent) vary(d time.Duration) time.Duration {
 	return d*4/5 + time.Duration(a.rng.Int64N(max(1, int64(d*2/5))))
 }

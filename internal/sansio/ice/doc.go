@@ -16,7 +16,7 @@
 //     nominated pairs the best one is selected, and a nomination that is not repeated loses to a newer one. This saves a round trip. To a
 //     lite peer only a pair that works is nominated.
 //   - There is no tick. A check goes out with the event that makes it possible; Ta paces only those that are possible at the same time.
-//   - The first retransmission is after 250 ms instead of 500 ms.
+//   - The first retransmission is after 250 ms, where RFC 8445 section 14.3 allows no less than 500 ms.
 //   - Checks continue after a nomination, as reserves: when the selected pair falls silent, another one that answers takes over.
 //
 // Left out: gathering (the owner has the sockets; it adds local candidates of any type with their base), TCP candidates and mDNS names
