@@ -188,7 +188,7 @@ func zoneless(a netip.AddrPort) netip.AddrPort {
 // canReach says whether a datagram from base can arrive at remote at all.
 func canReach(base, remote netip.Addr) bool {
 	// A pair has one address family, and IPv6 link-local addresses MUST NOT be paired with others, RFC 8445 section 6.1.2.2. A remote
-// candidate that is a loopback address names something on our own host.
+	// candidate that is a loopback address names something on our own host.
 	return base.Is4() == remote.Is4() &&
 		base.IsLinkLocalUnicast() == remote.IsLinkLocalUnicast() &&
 		base.IsLoopback() == remote.IsLoopback()

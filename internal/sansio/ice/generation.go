@@ -146,7 +146,8 @@ func (a *Agent) addPair(g *generation, local, remote *Candidate, force bool) *pa
 		addr = netip.AddrPortFrom(addr.Addr().WithZone(base.Addr().Zone()), addr.Port())
 	}
 	if p := g.find(base, addr); p != nil {
-		// A server-reflexive local candidate MUST be replaced by its base in a pair, RFC 8445 section 6.1.2.4: pairs are what they are sent from, so this one is redundant.
+		// A server-reflexive local candidate MUST be replaced by its base in a pair, RFC 8445 section 6.1.2.4: pairs are what they are
+		// sent from, so this one is redundant.
 		return p
 	}
 	p := &pair{gen: g, local: local, remote: remote, base: base, addr: addr, serial: g.made}

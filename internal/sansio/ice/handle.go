@@ -192,8 +192,9 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	}
 	if p.base != local || p.addr != remote {
 		a.dropped.Asymmetric++
-		// "If the addresses are not symmetric, the agent MUST set the candidate pair state to Failed", RFC 8445 section 7.2.5.2.1. A pair that works is not ended by a copy of its
-		// response from elsewhere, and the transaction stays: if the true response follows, the pair is valid.
+		// "If the addresses are not symmetric, the agent MUST set the candidate pair state to Failed", RFC 8445 section 7.2.5.2.1. A pair
+		// that works is not ended by a copy of its response from elsewhere, and the transaction stays: if the true response follows, the
+		// pair is valid.
 		if p.state == PairInProgress {
 			p.become(PairFailed)
 		}

@@ -125,7 +125,8 @@ func TestMappedAddress(t *testing.T) {
 	}
 }
 
-// RFC 8489 section 6.3.1: a request with unknown comprehension-required attributes is answered by 420 and the list of them. Not so if nobody vouches for it.
+// RFC 8489 section 6.3.1: a request with unknown comprehension-required attributes is answered by 420 and the list of
+// them. Not so if nobody vouches for it.
 func TestUnknownAttributes(t *testing.T) {
 	p := newPeer(t, Config{})
 	p.send(p.request(stun.RawAttribute{Type: 0x7abc, Value: []byte("x")}, stun.RawAttribute{Type: 0xfabc}))
