@@ -119,7 +119,7 @@ func TestCloseAtEveryStep(t *testing.T) {
 // Close is W3C's: what waits to be sent is lost, the peer hears of the end within the path's delay, and its channels close first.
 func TestCloseIsAbrupt(t *testing.T) {
 	const delay = 30 * time.Millisecond
-	p, a, _ := connected(t, sim.Config{Link: sim.Link{Delay: delay, Rate: 1e6}}, nil, nil)
+	p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: delay, Rate: 1e6}}, nil, nil)
 	p.must(a.Send(make([]byte, 200_000)))
 	p.world.Run(100 * time.Millisecond)
 	p.must(p.pc[0].Close())
@@ -147,7 +147,7 @@ func TestChannelClose(t *testing.T) {
 	for _, loss := range []float64{0, 0.1} {
 		for name, sides := range map[string][]int{"maker": {0}, "other": {1}, "both": {0, 1}, "twice": {1, 1}} {
 			t.Run(fmt.Sprintf("%s/loss=%v", name, loss), func(t *testing.T) {
-				p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: loss}}, nil, nil)
+				p, a, b := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: loss}}, nil, nil)
 				dc, closer := [2]*rtc.DataChannel{a, b}, sides[0]
 				for range 50 {
 					p.must(dc[closer].Send(make([]byte, 10_000)))
@@ -182,7 +182,7 @@ func TestChannelClose(t *testing.T) {
 
 // A stream's id serves one channel after the other, a thousand times, whoever closes: each has its own message and no other's.
 func TestChannelReopens(t *testing.T) {
-	p, _, _ := connected(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02, Reorder: 0.05}}, nil, nil)
+	p, _, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02, Reorder: 0.05}}, nil, nil)
 	var got, ended [2]int
 	for i, r := range p.rec {
 		r.on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
@@ -228,7 +228,7 @@ func TestChannelReopens(t *testing.T) {
 
 // A thousand channels that are announced, one after the other: each opens, carries and closes.
 func TestChannelsComeAndGo(t *testing.T) {
-	p, _, _ := connected(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02}}, nil, nil)
+	p, _, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 5 * time.Millisecond, Loss: 0.02}}, nil, nil)
 	closed := [2]int{}
 	for i, r := range p.rec {
 		r.on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
@@ -257,7 +257,7 @@ func TestChannelsComeAndGo(t *testing.T) {
 func TestCallsAfterClose(t *testing.T) {
 	for _, released := range []bool{false, true} {
 		t.Run(fmt.Sprint("released=", released), func(t *testing.T) {
-			p, a, _ := connected(t, sim.Config{}, nil, nil)
+			p, a, _ := connected(t, sim.Config{Handoff: -1}, nil, nil)
 			pc := p.pc[0]
 			p.must(pc.Close())
 			if released {

@@ -322,7 +322,7 @@ func TestCloseComesBehindTheLastMessage(t *testing.T) {
 
 // Promise 3: the events of a plain connection, all of them, from the first to the last, at both ends.
 func TestEventsOfAPlainConnection(t *testing.T) {
-	p := newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
+	p := newPair(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
 	dc, err := p.pc[0].CreateDataChannel("data", nil)
 	p.must(err)
 	p.world.Run(time.Millisecond)

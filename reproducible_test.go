@@ -120,7 +120,7 @@ func firstDifference(a, b string) string {
 
 // Promise 6: an hour of an idle call takes no time but that of its packets: some thousand checks and a hundred heartbeats.
 func TestAnHourOfCall(t *testing.T) {
-	p, a, _ := connected(t, sim.Config{Link: sim.Link{Delay: 20 * time.Millisecond, Loss: 0.01}}, nil, nil)
+	p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 20 * time.Millisecond, Loss: 0.01}}, nil, nil)
 	before := [2]uint64{consentRequests(p.pc[0]), consentRequests(p.pc[1])}
 	for range 60 {
 		p.world.Run(time.Minute)
