@@ -139,7 +139,7 @@ func (s *Session) next(local bool, typ Type) (to SignalingState, ok bool) {
 		return Stable, s.state == answers || s.state == provisional
 	}
 	// W3C: a rollback when the state "is either "stable", "have-local-pranswer", or "have-remote-pranswer"" is an InvalidStateError. It is
-	// given to the side that the offer was given to, though RFC 9429, section 5.7 lets either side do it.
+	// given to the side that the offer was given to, as web-platform-tests have it; RFC 9429, section 5.7 would let either side do it.
 	return Stable, s.state == offered
 }
 

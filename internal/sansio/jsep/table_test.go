@@ -39,7 +39,8 @@ func inState(t *testing.T, state SignalingState, again bool) (s, peer *Session) 
 	return s, peer
 }
 
-// Each state × each operation has the outcome that webrtc-pc and RFC 9429 give it, with and without a negotiation before.
+// Each state × each operation has the outcome that webrtc-pc and RFC 9429 give it, with and without a negotiation before; a rollback that
+// the other side would have to make is refused, as in web-platform-tests.
 func TestSignalingTable(t *testing.T) {
 	states := []SignalingState{Stable, HaveLocalOffer, HaveRemoteOffer, HaveLocalPrAnswer, HaveRemotePrAnswer, Closed}
 	const (
