@@ -33,8 +33,8 @@ func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []by
 	}
 }
 
-// handleRequest answers a check, learns from it, and makes one in return. It reports whether anything changed: nothing has an effect before MESSAGE-INTEGRITY is verified, and what
-// fails that is not answered: an error response would be sent to whoever's address the packet bears.
+// handleRequest answers a check, learns from it, and makes one in return. It reports whether anything changed: nothing has an effect before
+// MESSAGE-INTEGRITY is verified, and what fails that is not answered: an error response would be sent to whoever's address the packet bears.
 func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) bool {
 	g, peer := a.addressee(m)
 	if g == nil {
