@@ -107,7 +107,7 @@ func (m *meeting) send(dc channel, messages []webrtc.DataChannelMessage) {
 
 func (m *meeting) wantMessages(s *side, label string, want []webrtc.DataChannelMessage, ordered bool) {
 	m.t.Helper()
-	m.until(fmt.Sprintf("%d messages at %s on %q", len(want), s.name, label), func() bool { return len(s.ear.received(label)) >= len(want) })
+	m.until(fmt.Sprintf("%d messages at %s on %q", len(want), s.name, label), func() bool { return s.ear.count(label) >= len(want) })
 	got := s.ear.received(label)
 	if !ordered {
 		less := func(a, b webrtc.DataChannelMessage) int {

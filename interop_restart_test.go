@@ -12,12 +12,14 @@ import (
 	"github.com/sansrtc/rtc"
 )
 
-// flow sends numbered messages from both sides on a channel, in steady pace, until stop is called. No number may be missing at the end.
+const pace = 50 * time.Millisecond
+
+// flow sends numbered messages from both sides on a channel, at a steady pace, until stop is called. No number may be missing at the end.
 func (m *meeting) flow(label string) (stop func()) {
 	quit, done := make(chan struct{}), make(chan int, 2)
 	for _, s := range m.sides() {
 		go func() {
-			tick := time.NewTicker(20 * time.Millisecond)
+			tick := time.NewTicker(pace)
 			defer tick.Stop()
 			for n := 0; ; n++ {
 				select {
@@ -41,7 +43,9 @@ func (m *meeting) flow(label string) (stop func()) {
 		}
 		for _, s := range m.sides() {
 			m.until("the end of the flow", func() bool {
-				got := s.ear.received(label)
+				s.ear.mu.Lock()
+				defer s.ear.mu.Unlock()
+				got := s.ear.messages[label]
 				return len(got) > 0 && string(got[len(got)-1].Data) == "end"
 			})
 			got := s.ear.received(label)
@@ -61,10 +65,9 @@ func (m *meeting) flow(label string) (stop func()) {
 // flows waits until d has passed and the flow has gone on in both directions to the end of it.
 func (m *meeting) flows(label string, d time.Duration) {
 	m.t.Helper()
-	n := int(d / (20 * time.Millisecond))
-	have := len(m.us.ear.received(label))
+	want := m.us.ear.count(label) + int(d/pace)
 	for _, s := range m.sides() {
-		m.until("the flow goes on", func() bool { return len(s.ear.received(label)) >= have+n })
+		m.until("the flow goes on", func() bool { return s.ear.count(label) >= want })
 	}
 }
 

@@ -129,6 +129,12 @@ func (e *ear) received(label string) []webrtc.DataChannelMessage {
 	return slices.Clone(e.messages[label])
 }
 
+func (e *ear) count(label string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.messages[label])
+}
+
 func (e *ear) String() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -400,13 +406,12 @@ func (m *meeting) negotiate(offerer *side, options *webrtc.OfferOptions) {
 	m.t.Helper()
 	answerer := m.other(offerer)
 	offerer.post.hold()
+	answerer.post.hold() // pion gathers for its answer when it has the offer
 	offer, err := offerer.CreateOffer(options)
 	m.must(err)
 	offer = m.setLocal(offerer, offer)
 	m.must(answerer.SetRemoteDescription(offer))
 	offerer.post.release()
-
-	answerer.post.hold()
 	answer, err := answerer.CreateAnswer(nil)
 	m.must(err)
 	answer = m.setLocal(answerer, answer)
