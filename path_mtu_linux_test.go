@@ -1,0 +1,28 @@
+//go:build !portable
+
+package rtc_test
+
+import (
+	"testing"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/std"
+)
+
+// Promise: bulk data on a path inside one machine goes in datagrams of 16 KiB.
+func TestLoopbackCarriesLargeDatagrams(t *testing.T) {
+	pc, rec := realPair(t, std.New(std.Config{}), nil)
+	defer pc[0].Close()
+	defer pc[1].Close()
+	sent := 0
+	eventually(t, "packets have their size", func() bool {
+		for range 64 {
+			if err := rec[0].channel(0).SendContext(t.Context(), make([]byte, 16<<10)); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+		}
+		return rtc.ReportOf(pc[0]).SCTP.MTU == 16336
+	})
+	eventually(t, "all messages arrive", func() bool { return rec[1].received() == sent })
+}

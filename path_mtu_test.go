@@ -1,0 +1,39 @@
+package rtc_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/sim"
+)
+
+// Promise: a path that becomes narrower while data flows loses nothing, and the connection goes on in the narrower one.
+func TestPathThatBecomesNarrower(t *testing.T) {
+	link := sim.Link{Delay: 5 * time.Millisecond, MTU: 9000}
+	p, a, _ := connected(t, sim.Config{Seed: 1, Link: link}, nil, nil)
+	n := 0
+	bulk := func() {
+		t.Helper()
+		for range 5 {
+			for range 40 {
+				p.must(a.Send(make([]byte, 16<<10)))
+				n++
+			}
+			p.until("all messages arrive", func() bool { return p.rec[1].received() == n })
+		}
+		p.world.Run(3 * time.Second)
+	}
+	bulk()
+	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 8912 {
+		t.Errorf("packets of %d bytes", mtu)
+	}
+	link.MTU = 1500
+	p.world.SetLink(p.hosts[0], p.hosts[1], link)
+	for range 4 {
+		bulk()
+	}
+	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 1412 { // over IPv6
+		t.Errorf("packets of %d bytes", mtu)
+	}
+}
