@@ -94,10 +94,12 @@ const maxProbeSearch = 16
 func (a *Association) probeTimeout() {
 	q := &a.sent
 	a.probed = true
+	m := a.nextMessage() // what is too old is given up, also in flight
 	if q.inFlight == 0 || q.lost > 0 {
+		a.settle()
 		return
 	}
-	if m := a.nextMessage(); m == nil || !a.windowOpen(m) {
+	if m == nil || !a.windowOpen(m) {
 		t := q.tail
 		for i := 0; !a.mayRepeat(q.at(t)); i++ {
 			if t == q.head || i == maxProbeSearch {
