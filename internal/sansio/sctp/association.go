@@ -52,6 +52,7 @@ type Association struct {
 	sendInit, sendCookie  bool
 	sendCookieAck         bool
 	sendShutdown          byte   // SHUTDOWN or SHUTDOWN ACK, when due
+	zeroChecksum          bool   // the peer takes packets without checksum
 	control               []byte // whole chunks that go first into the next packet
 	direct                packets
 	timers                timers

@@ -19,6 +19,8 @@ type Config struct {
 	// LargerMTUs are the sizes of larger packets that the path may carry, ascending, at most 16 KiB. Each is tried when there is bulk data
 	// to send (RFC 8899); whoever sends the packets must not let them be fragmented on the way. Default none.
 	LargerMTUs []int
+	// ZeroChecksum says that what is below detects damage, as DTLS does: the checksum is left out when the peer says so too (RFC 9653).
+	ZeroChecksum bool
 	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. It is
 	// advertised as a_rwnd; default 4 MiB.
 	ReceiveBuffer int

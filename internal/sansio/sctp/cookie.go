@@ -16,6 +16,7 @@ type cookie struct {
 	peerWindow         uint32
 	outgoing, incoming uint16
 	forward, reconfig  bool
+	zeroChecksum       bool
 }
 
 // cookieLifetime is Valid.Cookie.Life (section 16).
@@ -25,6 +26,7 @@ const (
 	cookieSize   = sha256.Size + 8 + 7*4 + 2*2 + 1
 	cookieFlagFT = 1
 	cookieFlagRC = 2
+	cookieFlagZC = 4
 )
 
 // sealCookie writes c behind its MAC.
@@ -41,6 +43,9 @@ func (a *Association) sealCookie(c *cookie) []byte {
 	}
 	if c.reconfig {
 		flags |= cookieFlagRC
+	}
+	if c.zeroChecksum {
+		flags |= cookieFlagZC
 	}
 	b = append(b, flags)
 	mac := hmac.New(sha256.New, a.secret[:])
@@ -65,6 +70,6 @@ func (a *Association) openCookie(b []byte) (c cookie, ok bool) {
 		localTag: be32(b[8:]), peerTag: be32(b[12:]), localTie: be32(b[16:]), peerTie: be32(b[20:]),
 		localTSN: TSN(be32(b[24:])), peerTSN: TSN(be32(b[28:])), peerWindow: be32(b[32:]),
 		outgoing: be16(b[36:]), incoming: be16(b[38:]),
-		forward: b[40]&cookieFlagFT != 0, reconfig: b[40]&cookieFlagRC != 0,
+		forward: b[40]&cookieFlagFT != 0, reconfig: b[40]&cookieFlagRC != 0, zeroChecksum: b[40]&cookieFlagZC != 0,
 	}, true
 }

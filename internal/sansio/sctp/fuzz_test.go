@@ -118,7 +118,7 @@ func FuzzOperations(f *testing.F) {
 			return
 		}
 		cfg := Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000,
-			LargerMTUs: []int{1400, 2000, 9000}}
+			LargerMTUs: []int{1400, 2000, 9000}, ZeroChecksum: true}
 		p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, cfg)
 		p.end[0].Start(p.now, 0)
 		for i, op := range program {

@@ -2,7 +2,8 @@ package sctp
 
 import "time"
 
-// Parameters of INIT and INIT ACK (RFC 9260 section 3.3.2.1, RFC 3758 section 3.1, RFC 5061 section 4.2.7).
+// Parameters of INIT and INIT ACK (RFC 9260 section 3.3.2.1, RFC 3758 section 3.1, RFC 5061 section 4.2.7,
+// RFC 9653 section 4).
 const (
 	paramHeartbeatInfo       = 1
 	paramIPv4                = 5
@@ -18,6 +19,9 @@ const (
 	paramForwardTSN          = 0xc000
 )
 
+// edmidDTLS is the Error Detection Method Identifier of SCTP over DTLS (RFC 9653 section 6).
+const edmidDTLS = 1
+
 // initView is an INIT or INIT ACK that was checked: section 3.3.2.
 type initView struct {
 	tag, window        uint32
@@ -25,6 +29,7 @@ type initView struct {
 	tsn                TSN
 	cookie             []byte
 	forward, reconfig  bool
+	zeroChecksum       bool
 	hostName           bool
 	unknown            []byte // the parameters to be reported, as they were
 }
@@ -53,9 +58,11 @@ func parseInit(b []byte) (v initView, ok bool) {
 				v.forward = v.forward || t == chunkForwardTSN
 				v.reconfig = v.reconfig || t == chunkReconfig
 			}
+		case paramZeroChecksum:
+			v.zeroChecksum = len(value) == 4 && be32(value) == edmidDTLS
 		case paramHostName:
 			v.hostName = true
-		case paramIPv4, paramIPv6, paramUnrecognized, paramCookiePreservative, paramAddressTypes, paramECN, paramZeroChecksum:
+		case paramIPv4, paramIPv6, paramUnrecognized, paramCookiePreservative, paramAddressTypes, paramECN:
 		default:
 			// "The Parameter Types are encoded such that the highest-order 2 bits specify the action" (section 3.2.1): 01 and 11 are reported,
 			// 00 and 01 end the walk.
@@ -73,7 +80,10 @@ func parseInit(b []byte) (v initView, ok bool) {
 
 // appendInit appends INIT or INIT ACK.
 func (a *Association) appendInit(dst []byte, typ byte, tag uint32, tsn TSN, params []byte) []byte {
-	const own = 4 + 8
+	own := 4 + 8
+	if a.cfg.ZeroChecksum {
+		own += 8
+	}
 	dst = put16(dst, chunkHead(typ, 0))
 	dst = put16(dst, uint16(initHeader+own+len(params)))
 	dst = put32(dst, tag)
@@ -83,6 +93,9 @@ func (a *Association) appendInit(dst []byte, typ byte, tag uint32, tsn TSN, para
 	dst = put32(dst, uint32(tsn))
 	dst = appendTLV(dst, paramForwardTSN, nil)
 	dst = appendTLV(dst, paramSupportedExtensions, []byte{chunkReconfig, chunkForwardTSN})
+	if a.cfg.ZeroChecksum {
+		dst = append(dst, paramZeroChecksum>>8, paramZeroChecksum&0xff, 0, 8, 0, 0, 0, edmidDTLS)
+	}
 	// The length has the padding of the last parameter: it would have to leave out only that, and the cookie needs none.
 	return append(dst, params...)
 }
@@ -147,7 +160,7 @@ func (a *Association) handleInit(body []byte) {
 	}
 	c := cookie{made: a.now, localTag: a.tag, peerTag: v.tag, localTSN: a.initialTSN, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig}
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum}
 	switch a.state {
 	case StateClosed, StateCookieWait:
 		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1).
@@ -200,7 +213,7 @@ func (a *Association) handleInitAck(body []byte) {
 	}
 	a.agree(&cookie{peerTag: v.tag, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig})
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum})
 	a.cookie = append([]byte(nil), v.cookie...)
 	a.become(StateCookieEchoed)
 	if len(v.unknown) > 0 {
@@ -216,6 +229,7 @@ func (a *Association) agree(c *cookie) {
 	a.outStreams, a.inStreams = int(c.outgoing), int(c.incoming)
 	a.forward.supported = c.forward
 	a.reset.supported = c.reconfig
+	a.zeroChecksum = c.zeroChecksum && a.cfg.ZeroChecksum
 	a.received.reset(c.peerTSN - 1)
 	a.reset.expected = uint32(c.peerTSN)
 }

@@ -57,10 +57,12 @@ type withPion struct {
 	conn   *pipeConn
 	events []Event
 	theirs *pion.Association
+	change func(c *pion.Config) // what is other than usual on pion's side
 }
 
-func newWithPion(t *testing.T) *withPion {
-	a, err := New(Config{Rand: testRand(1, 9)})
+func newWithPion(t *testing.T, cfg Config) *withPion {
+	cfg.Rand = testRand(1, 9)
+	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,11 @@ func newWithPion(t *testing.T) *withPion {
 func (w *withPion) config() pion.Config {
 	f := logging.NewDefaultLoggerFactory()
 	f.DefaultLogLevel = logging.LogLevelDisabled
-	return pion.Config{NetConn: w.conn, LoggerFactory: f, MaxReceiveBufferSize: 1 << 20, MaxMessageSize: 256 << 10}
+	c := pion.Config{NetConn: w.conn, LoggerFactory: f, MaxReceiveBufferSize: 1 << 20, MaxMessageSize: 256 << 10}
+	if w.change != nil {
+		w.change(&c)
+	}
+	return c
 }
 
 // until runs our side until done or until ready is readable.
@@ -174,7 +180,7 @@ func TestInteropWithPion(t *testing.T) {
 		we, they bool
 	}{{"we start", true, false}, {"pion starts", false, true}, {"both start", true, true}} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWithPion(t)
+			w := newWithPion(t, Config{})
 			w.connect(c.we, c.they)
 			stream, err := w.theirs.OpenStream(7, pion.PayloadTypeWebRTCBinary)
 			if err != nil {

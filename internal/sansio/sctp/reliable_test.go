@@ -46,6 +46,7 @@ func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
 		if seed%2 == 0 {
 			cfg.LargerMTUs = largerMTUs
 		}
+		cfg.ZeroChecksum = seed%3 == 0
 		p := newPair(t, seed, simnet.Config{}, cfg)
 		for i := range p.wire.Pipes {
 			p.wire.Pipes[i].SetConfig(p.randomPath())

@@ -68,7 +68,9 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 		seal(dst[start:])
 	case a.path.due:
 		dst = a.appendPathProbe(dst, start)
-		seal(dst[start:])
+		if !a.zeroChecksum {
+			seal(dst[start:])
+		}
 	default:
 		data := a.mayData()
 		if a.closing() {
@@ -77,12 +79,17 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 		if !data && !a.controlDue() {
 			return dst, false
 		}
+		// COOKIE ECHO has a checksum, since its receiver keeps nothing of what was agreed (RFC 9653 section 5.2); INIT, its answer and what is said
+		// outside of the association have one as well.
+		checksum := !a.zeroChecksum || a.sendCookie
 		dst = appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, a.peerTag)
 		dst = a.appendControl(dst, start)
 		if data {
 			dst = a.appendData(dst, start)
 		}
-		seal(dst[start:])
+		if checksum {
+			seal(dst[start:])
+		}
 	}
 	a.stats.PacketsSent++
 	a.stats.BytesSent += uint64(len(dst) - start)

@@ -23,6 +23,8 @@ type Stats struct {
 	ForwardTSNs, Reneged, ErrorsReceived uint64
 	PathProbes, BlackHoles               uint64 // larger packets that were tried; how often what had passed no longer did
 
+	ZeroChecksum bool // packets leave without checksum
+
 	Drops Drops
 }
 
@@ -49,7 +51,7 @@ func (a *Association) Stats() Stats {
 	s.ReceiveWindow = a.window()
 	s.PeerReceiveWindow = max(0, a.peerWindow-a.sent.charged)
 	s.InFlight, s.Buffered = a.sent.flight, a.sched.buffered
-	s.MTU = a.path.size
+	s.MTU, s.ZeroChecksum = a.path.size, a.zeroChecksum
 	s.RTT, s.RTTVar, s.RTO = a.rto.srtt, a.rto.rttvar, a.rto.current()
 	return s
 }
