@@ -11,6 +11,7 @@ type channel struct {
 
 	remote    bool // the remote made it
 	announced bool // its DATA_CHANNEL_OPEN left or waits in sends
+	failed    bool // EventError was told
 	confirmed bool // unordered data cannot overtake our DATA_CHANNEL_OPEN any more
 	queued    int  // bytes of its messages in sends
 
@@ -69,9 +70,7 @@ func (m *Machine) close(ch *channel) {
 // closeByRemote is close when the application did not ask for it.
 func (m *Machine) closeByRemote(ch *channel, err error) {
 	m.emit(Event{Kind: EventClosing, Channel: ch.handle})
-	if err != nil {
-		m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
-	}
+	m.tell(ch, err)
 	m.close(ch)
 }
 
@@ -84,8 +83,16 @@ func (m *Machine) discard(ch *channel) {
 }
 
 func (m *Machine) fail(ch *channel, err error) {
-	m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
+	m.tell(ch, err)
 	m.discard(ch)
+}
+
+// tell says why a channel ends, if there is an err; the first is the reason.
+func (m *Machine) tell(ch *channel, err error) {
+	if err != nil && !ch.failed {
+		ch.failed = true
+		m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
+	}
 }
 
 // outgoing dresses a message of the application.

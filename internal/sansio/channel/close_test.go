@@ -326,3 +326,26 @@ func TestAnswerBeforeReset(t *testing.T) {
 		t.Errorf("channel is %v before its reset left", m.State(h))
 	}
 }
+
+// A channel that the remote refused, and whose association is then lost, ends for the first reason.
+func TestOneErrorForEachChannel(t *testing.T) {
+	m := New(Config{})
+	m.SetRole(true)
+	m.HandleConnected(epoch, 10)
+	if _, err := m.Open(epoch, reliable("c")); err != nil {
+		t.Fatal(err)
+	}
+	m.PollSend()
+	m.HandleIncomingReset(epoch, 0)
+	m.HandleClosed(epoch, errors.New("lost"))
+	m.check()
+	var errs []error
+	for e, ok := m.PollEvent(); ok; e, ok = m.PollEvent() {
+		if e.Kind == EventError {
+			errs = append(errs, e.Err)
+		}
+	}
+	if len(errs) != 1 || errs[0] != ErrRefused {
+		t.Errorf("errors %v", errs)
+	}
+}

@@ -122,9 +122,7 @@ func (m *Machine) HandleClosed(_ time.Time, err error) {
 		if ch.state == Closed {
 			continue
 		}
-		if err != nil {
-			m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
-		}
+		m.tell(ch, err)
 		m.become(ch, Closed)
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
