@@ -6,6 +6,7 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
 	"github.com/sansrtc/rtc/internal/sansio/ice"
 	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
 // messageOverhead is what SCTP's receive window is charged with for a message, beyond its bytes.
@@ -62,13 +63,13 @@ func (c *Core) check(h *ear) {
 		must(held <= 2*c.receiveBuffer(), "SCTP holds %d", held)
 	}
 
-	must(c.stats.SendErrors == 0, "the association refused %d messages that a channel had taken", c.stats.SendErrors)
+	must(c.stats.SendErrors == 0 || c.sctp == nil || c.sctp.State() == sctp.StateClosed, "the association refused %d messages that a channel had taken", c.stats.SendErrors)
 	must(c.sctp == nil || c.dtls != nil && c.dtls.State() >= dtls.StateConnected && c.transport.data, "SCTP without DTLS")
-	must(c.sctp != nil || !c.burst, "a burst of nothing")
+	must(c.sctp != nil || c.closed || !c.burst, "a burst of nothing")
 	must(len(c.carry) <= largerMTUs[len(largerMTUs)-1], "carry of %d bytes", len(c.carry))
 	must(c.sctp != nil || len(c.carry) == 0, "carry without SCTP")
 	must(c.dtls == nil || c.transport.role != jsep.RoleUnknown || c.transport.early, "DTLS without a role")
-	must(!c.transport.started || c.dtls != nil && c.ice != nil, "handshake without DTLS or ICE")
+	must(!c.transport.started || c.closed || c.dtls != nil && c.ice != nil, "handshake without DTLS or ICE")
 	must(len(c.thresholds) <= len(c.channels.Handles()), "thresholds of %d channels, there are %d", len(c.thresholds), len(c.channels.Handles()))
 	if c.closed {
 		must(c.connection == Closed && c.PollTimeout().IsZero(), "closed, and goes on")
