@@ -293,6 +293,7 @@ func (pc *PeerConnection) CreateDataChannel(label string, options *DataChannelIn
 		if err != nil {
 			return err
 		}
+		params.ID, params.HasID = c.ChannelStream(h)
 		dc = pc.loop.addChannel(h, params)
 		return nil
 	})

@@ -42,11 +42,18 @@ func (c *Core) ForgetChannel(h Handle) {
 	delete(c.thresholds, h)
 }
 
+// ChannelStream is the channel's id, once it is known.
+func (c *Core) ChannelStream(h Handle) (id uint16, ok bool) { return c.channels.Stream(h) }
+
 // ChannelState is the channel's state now, before its events were told.
 func (c *Core) ChannelState(h Handle) ChannelState { return c.channels.State(h) }
 
 // BufferedAmount is W3C's bufferedAmount: what was sent by Send and not yet transmitted.
-func (c *Core) BufferedAmount(h Handle) int { return c.channels.BufferedAmount(h) + c.queued(h) }
+func (c *Core) BufferedAmount(h Handle) int {
+	// DCEP's message is the first on its stream: as long as some of it waits, so does all that the application has sent.
+	info, _ := c.channels.Info(h)
+	return min(c.channels.BufferedAmount(h)+c.queued(h), int(info.BytesSent))
+}
 
 func (c *Core) queued(h Handle) int {
 	if c.sctp == nil {
