@@ -428,12 +428,6 @@ func TestBufferedAmountLow(t *testing.T) {
 			if p.rec[0].has("low data") {
 				t.Error("an event before anything was sent")
 			}
-			var at []uint64
-			p.rec[0].on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
-				if kind == "low" {
-					at = append(at, dc.BufferedAmount())
-				}
-			}
 			crossings := 0
 			for range 5 {
 				for range 20 {
@@ -450,11 +444,6 @@ func TestBufferedAmountLow(t *testing.T) {
 				p.until("all is acknowledged", func() bool { return a.BufferedAmount() == 0 && rtc.ReportOf(p.pc[0]).SCTP.InFlight == 0 })
 				if n := p.rec[0].count("low data"); n != crossings {
 					t.Fatalf("%d events after %d crossings", n, crossings)
-				}
-			}
-			for _, n := range at {
-				if n > threshold {
-					t.Errorf("an event at %d", n)
 				}
 			}
 			if threshold != 50_000 {
