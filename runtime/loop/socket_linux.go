@@ -68,6 +68,9 @@ func (s *socket) Send(d *runtime.Datagrams) error {
 // MaxSegments implements [runtime.UDPSocket].
 func (s *socket) MaxSegments() int { return s.bare.MaxSegments() }
 
+// WholeDatagrams implements [runtime.WholeSocket].
+func (s *socket) WholeDatagrams() bool { return s.bare.WholeDatagrams() }
+
 // Closed implements [worker.Socket].
 func (s *socket) Closed() bool { return s.closed.Load() }
 

@@ -73,6 +73,9 @@ func (s *socket) Send(d *runtime.Datagrams) error {
 // MaxSegments implements [runtime.UDPSocket].
 func (s *socket) MaxSegments() int { return s.conns[0].MaxSegments() }
 
+// WholeDatagrams implements [runtime.WholeSocket].
+func (s *socket) WholeDatagrams() bool { return false }
+
 // Closed implements [worker.Socket].
 func (s *socket) Closed() bool { return s.closed.Load() }
 

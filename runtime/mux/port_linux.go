@@ -4,6 +4,7 @@ package mux
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/sansrtc/rtc/runtime"
@@ -57,6 +58,10 @@ func (p *port) close() {
 }
 
 func (p *port) maxSegments() int { return p.shards[0].bare.MaxSegments() }
+
+func (p *port) wholeDatagrams() bool {
+	return !slices.ContainsFunc(p.shards, func(s *shard) bool { return !s.bare.WholeDatagrams() })
+}
 
 // send sends d by the shard of a worker.
 func (p *port) send(index int, d *runtime.Datagrams) error {

@@ -57,6 +57,8 @@ func (p *port) close() {
 
 func (p *port) maxSegments() int { return p.conns[0].MaxSegments() }
 
+func (p *port) wholeDatagrams() bool { return false }
+
 func (p *port) send(_ int, d *runtime.Datagrams) error {
 	c := udp.Route(p.conns, d)
 	if c == nil {

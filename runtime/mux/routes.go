@@ -40,8 +40,8 @@ type route struct {
 
 // touch notes a time, roughly.
 func touch(at *atomic.Int64, now time.Duration) {
-	if int64(now)-at.Load() >= int64(freshness) {
-		at.Store(int64(now))
+	if old := at.Load(); old == 0 || int64(now)-old >= int64(freshness) {
+		at.Store(max(int64(now), 1))
 	}
 }
 

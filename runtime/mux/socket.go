@@ -74,6 +74,9 @@ func (s *socket) ClaimUfrag(ufrag string) error {
 	return nil
 }
 
+// WholeDatagrams implements [runtime.WholeSocket].
+func (s *socket) WholeDatagrams() bool { return s.mux.port.wholeDatagrams() }
+
 // Closed implements [worker.Socket].
 func (s *socket) Closed() bool { return s.closed.Load() }
 

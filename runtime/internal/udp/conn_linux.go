@@ -27,6 +27,7 @@ type system struct {
 	local netip.AddrPort
 	v6    bool        // an IPv6 socket, perhaps a dual-stack one
 	gso   atomic.Bool // segmentation offload works
+	whole atomic.Bool // datagrams are not fragmented
 	full  sync.Mutex  // held by the sender that waits for room
 }
 
@@ -195,6 +196,7 @@ func (c *system) setup(fd int, local netip.AddrPort, reusePort bool) error {
 			return os.NewSyscallError("setsockopt PKTINFO", err)
 		}
 	}
+	c.whole.Store(c.fragment(fd, unix.IP_PMTUDISC_PROBE))
 	var sa unix.Sockaddr
 	if c.v6 {
 		sa = &unix.SockaddrInet6{Port: int(local.Port()), Addr: local.Addr().As16(), ZoneId: c.net.Interfaces.ZoneIndex(local.Addr().Zone())}
@@ -216,6 +218,19 @@ func (c *system) setup(fd int, local netip.AddrPort, reusePort bool) error {
 	}
 	return nil
 }
+
+// fragment sets what the system does with datagrams that are larger than the device or, as far as it knows, the path takes. PROBE sends them
+// whole with DF, whatever the system knows, or refuses them; WANT fragments them. A dual-stack socket has one option for each family.
+func (c *system) fragment(fd, mode int) bool {
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
+	if c.v6 {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode))
+	}
+	return err == nil
+}
+
+// WholeDatagrams tells that datagrams are not fragmented.
+func (c *system) WholeDatagrams() bool { return c.whole.Load() }
 
 // LocalAddr is the bound address.
 func (c *system) LocalAddr() netip.AddrPort { return c.local }

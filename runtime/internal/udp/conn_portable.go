@@ -103,6 +103,9 @@ func (n *Net) open(local netip.AddrPort, addrs []netip.Addr) (conns []*Conn, bou
 // LocalAddr is the bound address.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 
+// WholeDatagrams is false: package net cannot keep the system from fragmenting.
+func (c *Conn) WholeDatagrams() bool { return false }
+
 // MaxSegments is how many datagrams one Send takes efficiently.
 func (c *Conn) MaxSegments() int { return 1 }
 

@@ -19,6 +19,8 @@ const (
 	maxSegments = 64
 	// maxPayload is the longest payload of a UDP datagram over IPv4, and so of a slab, which is one until the system cuts it.
 	maxPayload = 65507
+	// smallest is the size that datagrams of a connection have at first: less must always pass.
+	smallest = 1200
 )
 
 // deviceBusy is the pause before a datagram is offered again to a device whose queue is full, which no poller tells about.
@@ -79,6 +81,10 @@ func (c *system) sendAll(o *sending, d *runtime.Datagrams) error {
 			if err == unix.EIO {
 				c.giveUpGSO()
 			}
+			continue
+		case n == size && size <= smallest && err == unix.EMSGSIZE && c.whole.CompareAndSwap(true, false):
+			// The device takes less than every connection starts from: now the system fragments, as it does by default.
+			_ = c.fd.Control(func(fd uintptr) { c.fragment(int(fd), unix.IP_PMTUDISC_WANT) })
 			continue
 		default:
 			return err

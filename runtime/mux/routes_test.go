@@ -1,0 +1,288 @@
+package mux
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// bare is a mux without a port, to learn routes in.
+func bare() *Runtime {
+	r := new(Runtime)
+	r.routes.init()
+	r.claims.init()
+	r.lobby.init(r, nil)
+	r.local = netip.MustParseAddrPort("[::]:1")
+	return r
+}
+
+func remote(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(n >> 8), byte(n)}), 9)
+}
+
+// ownerOf is who gets what comes from an address.
+func (r *Runtime) ownerOf(from netip.AddrPort, local netip.Addr, now time.Duration) *socket {
+	if path := r.routes.lookup(from, local, now); path != nil {
+		return path.owner
+	}
+	return nil
+}
+
+// asked lets a request for s come from an address, as find does.
+func (r *Runtime) asked(s *socket, from netip.AddrPort, now time.Duration) {
+	switch path := r.routes.lookup(from, netip.Addr{}, now); {
+	case path == nil:
+	case path.owner == s:
+		touch(&path.asked, now)
+	default:
+		path.rival.Store(s)
+	}
+}
+
+// "An address is owned … until the socket has not sent there for a minute".
+func TestRouteExpires(t *testing.T) {
+	r := bare()
+	a, b := &socket{mux: r}, &socket{mux: r}
+	a.learn(netip.Addr{}, remote(1), 0)
+	for now := time.Duration(0); now < 5*routeLife; now += routeLife / 2 {
+		a.learn(netip.Addr{}, remote(1), now)
+		if r.ownerOf(remote(1), netip.Addr{}, now+routeLife) != a {
+			t.Fatalf("at %v the address is not owned, but it is in use", now)
+		}
+	}
+	late := 5*routeLife + routeLife
+	if r.ownerOf(remote(1), netip.Addr{}, late) != nil {
+		t.Fatal("the route does not expire")
+	}
+	b.learn(netip.Addr{}, remote(1), late)
+	if r.ownerOf(remote(1), netip.Addr{}, late) != b || r.routes.len() != 1 {
+		t.Fatal("who sends to an address that nobody owns any more owns it")
+	}
+	a.learn(netip.Addr{}, remote(2), late) // and a's list is tidied
+	if len(a.owned.routes) != 1 {
+		t.Errorf("%d routes are kept", len(a.owned.routes))
+	}
+}
+
+// "Another socket becomes the owner when it answers …, and the owner has heard of no such request for 12 seconds."
+func TestRouteIsDefended(t *testing.T) {
+	type step struct {
+		at   time.Duration
+		what string // who does what: "+a" sends, "?a" is asked
+		want string
+	}
+	s := time.Second
+	for name, steps := range map[string][]step{
+		"sending is not enough":         {{0, "+a", "a"}, {1 * s, "+b", "a"}, {30 * s, "+b", "a"}, {30 * s, "+a", "a"}},
+		"asked before the owner":        {{0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}, {2 * s, "+a", "b"}, {3 * s, "?b", "b"}},
+		"the owner is there":            {{0, "+a", "a"}, {1 * s, "?a", "a"}, {6 * s, "?b", "a"}, {6 * s, "+b", "a"}, {12 * s, "+b", "a"}},
+		"the owner was there":           {{0, "+a", "a"}, {1 * s, "?a", "a"}, {6 * s, "?b", "a"}, {14 * s, "+b", "b"}, {15 * s, "+a", "b"}},
+		"it comes back":                 {{0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}, {9 * s, "?a", "b"}, {9 * s, "+a", "b"}, {15 * s, "+a", "a"}},
+		"the last rival counts":         {{0, "+a", "a"}, {1 * s, "?b", "a"}, {2 * s, "?c", "a"}, {2 * s, "+b", "a"}, {2 * s, "+c", "c"}},
+		"nobody is there any more":      {{0, "+a", "a"}, {70 * s, "+b", "b"}},
+		"an owner that comes to expire": {{0, "+a", "a"}, {1 * s, "?a", "a"}, {61 * s, "", ""}, {61 * s, "+b", "b"}},
+	} {
+		r := bare()
+		sockets := map[byte]*socket{'a': {mux: r}, 'b': {mux: r}, 'c': {mux: r}}
+		for i, st := range steps {
+			if st.what != "" {
+				o := sockets[st.what[1]]
+				if st.what[0] == '+' {
+					o.learn(netip.Addr{}, remote(1), st.at)
+				} else {
+					r.asked(o, remote(1), st.at)
+				}
+			}
+			got := ""
+			for n, o := range sockets {
+				if r.ownerOf(remote(1), netip.Addr{}, st.at) == o {
+					got = string(n)
+				}
+			}
+			if got != st.want {
+				t.Errorf("%s, step %d (%v %s): %q is the owner, want %q", name, i, st.at, st.what, got, st.want)
+			}
+		}
+	}
+}
+
+// A socket that is given many candidates takes no more than its part of the table, and keeps those it uses.
+func TestRoutesAreBounded(t *testing.T) {
+	r := bare()
+	s := &socket{mux: r}
+	now := time.Duration(0)
+	for n := range 2000 {
+		now += 10 * time.Millisecond
+		s.learn(netip.Addr{}, remote(n), now)
+		if n%50 == 0 {
+			s.learn(netip.Addr{}, remote(0), now)
+		}
+	}
+	if n := r.routes.len(); n != maxRoutes {
+		t.Errorf("%d routes", n)
+	}
+	if r.ownerOf(remote(0), netip.Addr{}, now) != s || r.ownerOf(remote(1999), netip.Addr{}, now) != s || r.ownerOf(remote(1000), netip.Addr{}, now) != nil {
+		t.Error("the oldest should go first")
+	}
+	s.owned.close(&r.routes)
+	s.learn(netip.Addr{}, remote(7), now)
+	if n := r.routes.len(); n != 0 {
+		t.Errorf("%d routes of a closed socket", n)
+	}
+}
+
+// Paths to several local addresses are told apart, where the sender says which one it uses.
+func TestLocalAddressIsPartOfThePath(t *testing.T) {
+	r := bare()
+	a, b, c := &socket{mux: r}, &socket{mux: r}, &socket{mux: r}
+	one, two, three := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
+	a.learn(one, remote(1), 0)
+	b.learn(two, remote(1), 0)
+	for local, want := range map[netip.Addr]*socket{one: a, two: b, three: nil} {
+		if r.ownerOf(remote(1), local, 0) != want {
+			t.Errorf("wrong owner for %v", local)
+		}
+	}
+	c.learn(netip.IPv6Unspecified(), remote(1), 0) // the system chooses
+	for local, want := range map[netip.Addr]*socket{one: a, two: b, three: c} {
+		if r.ownerOf(remote(1), local, 0) != want {
+			t.Errorf("wrong owner for %v, with one for all", local)
+		}
+	}
+	r.local = netip.AddrPortFrom(one, 1) // a port on one address
+	d := &socket{mux: r}
+	d.learn(netip.IPv4Unspecified(), remote(2), 0)
+	if r.ownerOf(remote(2), one, 0) != d {
+		t.Error("on a port of one address the system has no choice")
+	}
+}
+
+// check compares the table with the lists of its owners.
+func (r *Runtime) check(sockets []*socket) {
+	bug := func(format string, args ...any) { panic("BUG: mux: " + fmt.Sprintf(format, args...)) }
+	listed := map[*route]bool{}
+	for _, s := range sockets {
+		if len(s.owned.routes) > maxRoutes {
+			bug("a socket has %d routes", len(s.owned.routes))
+		}
+		for _, p := range s.owned.routes {
+			if p.owner != s {
+				bug("a route of another socket is listed")
+			}
+			listed[p] = true
+		}
+		for _, u := range s.ufrags {
+			if r.claims.owner[u] != s {
+				bug("%q is not claimed by who has it", u)
+			}
+		}
+	}
+	anyway, claimed := 0, 0
+	for i := range r.routes.parts {
+		for k, p := range r.routes.parts[i].routes {
+			switch {
+			case p.key != k || r.routes.part(&k) != &r.routes.parts[i]:
+				bug("a route is at the wrong place")
+			case p.gone.Load():
+				bug("a route that is gone is in the table")
+			case !listed[p]:
+				bug("a route is not in its owner's list")
+			}
+			if !k.local.IsValid() {
+				anyway++
+			}
+			delete(listed, p)
+		}
+	}
+	for p := range listed {
+		if !p.gone.Load() {
+			bug("a route that is not in the table is not gone")
+		}
+	}
+	if n := r.routes.anyway.Load(); n != int64(anyway) {
+		bug("%d routes without a local address are counted as %d", anyway, n)
+	}
+	for _, s := range sockets {
+		claimed += len(s.ufrags)
+	}
+	if claimed != r.claims.len() {
+		bug("%d claims are counted as %d", claimed, r.claims.len())
+	}
+}
+
+// FuzzRoutes does anything with sockets and addresses. The check at the end of each step compares all tables.
+func FuzzRoutes(f *testing.F) {
+	for seed := range uint64(200) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		r := bare()
+		sockets := make([]*socket, 5)
+		for i := range sockets {
+			sockets[i] = &socket{mux: r}
+		}
+		locals := []netip.Addr{{}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::")}
+		now := time.Duration(0)
+		for range 200 {
+			now += time.Duration(rng.IntN(4000)) * time.Millisecond
+			i := rng.IntN(len(sockets))
+			s, from, local := sockets[i], remote(rng.IntN(4)), locals[rng.IntN(3)]
+			switch rng.IntN(12) {
+			case 0:
+				s.owned.close(&r.routes)
+				r.claims.drop(s)
+				sockets[i] = &socket{mux: r}
+			case 1, 2:
+				_ = r.claims.claim(s, fmt.Sprintf("ufrag%d", rng.IntN(12)))
+			case 3, 4, 5:
+				r.asked(s, from, now)
+			case 6:
+				for n := range maxRoutes + 10 {
+					s.learn(local, remote(100+n), now)
+				}
+			default:
+				before := r.ownerOf(from, local, now)
+				s.learn(local, from, now)
+				if after := r.ownerOf(from, local, now); after != before && after != s && before != nil {
+					t.Fatalf("a send by one made another one the owner")
+				}
+			}
+			r.check(sockets)
+		}
+	})
+}
+
+func BenchmarkLearn(b *testing.B) {
+	r := bare()
+	s := &socket{mux: r}
+	b.Run("again", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			s.learn(netip.Addr{}, remote(1), time.Duration(i))
+		}
+	})
+	b.Run("alternating", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			s.learn(netip.Addr{}, remote(i%2), time.Duration(i))
+		}
+	})
+}
+
+func BenchmarkLookup(b *testing.B) {
+	r := bare()
+	for n := range 10000 {
+		(&socket{mux: r}).learn(netip.MustParseAddr("10.0.0.1"), remote(n), 0)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for n := 0; pb.Next(); n++ {
+			if r.ownerOf(remote(n%10000), netip.MustParseAddr("10.0.0.1"), 0) == nil {
+				b.Fatal("not found")
+			}
+		}
+	})
+}
