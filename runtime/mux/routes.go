@@ -107,8 +107,8 @@ func (t *table) lookup(remote netip.AddrPort, local netip.Addr, now time.Duratio
 	return r
 }
 
-// learn makes s, which sends to it, the owner of an address, if it can be. It returns the route if s is the owner.
-func (t *table) learn(s *socket, k pathKey, now time.Duration) *route {
+// learn makes s, which sends to it, the owner of an address, if it can be. It returns the route if s is the owner, and whether it is a new one.
+func (t *table) learn(s *socket, k pathKey, now time.Duration) (r *route, fresh bool) {
 	p := t.part(&k)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,14 +116,14 @@ func (t *table) learn(s *socket, k pathKey, now time.Duration) *route {
 	if old != nil {
 		if old.owner == s {
 			old.used.Store(int64(now))
-			return old
+			return old, false
 		}
 		if !old.expired(now) && old.defended(s, now) {
-			return nil
+			return nil, false
 		}
 		t.forget(p, old)
 	}
-	r := &route{key: k, owner: s}
+	r = &route{key: k, owner: s}
 	r.used.Store(int64(now))
 	if old != nil && old.rival.Load() == s {
 		r.asked.Store(int64(now))
@@ -132,7 +132,7 @@ func (t *table) learn(s *socket, k pathKey, now time.Duration) *route {
 	if !k.local.IsValid() {
 		t.anyway.Add(1)
 	}
-	return r
+	return r, true
 }
 
 // remove takes r away, if it is still there.
@@ -161,15 +161,12 @@ type owned struct {
 	closed bool
 }
 
-// add notes that r is the socket's.
+// add notes that r, a new one, is the socket's.
 func (o *owned) add(t *table, r *route, now time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		t.remove(r)
-		return
-	}
-	if slices.Contains(o.routes, r) {
 		return
 	}
 	o.routes = slices.DeleteFunc(o.routes, func(r *route) bool {

@@ -214,7 +214,7 @@ func (r *Runtime) check(sockets []*socket) {
 
 // FuzzRoutes does anything with sockets and addresses. The check at the end of each step compares all tables.
 func FuzzRoutes(f *testing.F) {
-	for seed := range uint64(200) {
+	for seed := range uint64(150) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
@@ -230,14 +230,14 @@ func FuzzRoutes(f *testing.F) {
 			now += time.Duration(rng.IntN(4000)) * time.Millisecond
 			i := rng.IntN(len(sockets))
 			s, from, local := sockets[i], remote(rng.IntN(4)), locals[rng.IntN(3)]
-			switch rng.IntN(12) {
-			case 0:
+			switch rng.IntN(40) {
+			case 0, 11, 12:
 				s.owned.close(&r.routes)
 				r.claims.drop(s)
 				sockets[i] = &socket{mux: r}
-			case 1, 2:
+			case 1, 2, 13, 14:
 				_ = r.claims.claim(s, fmt.Sprintf("ufrag%d", rng.IntN(12)))
-			case 3, 4, 5:
+			case 3, 4, 5, 15, 16, 17, 18, 19:
 				r.asked(s, from, now)
 			case 6:
 				for n := range maxRoutes + 10 {

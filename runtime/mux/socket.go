@@ -50,12 +50,14 @@ func (s *socket) learn(local netip.Addr, remote netip.AddrPort, now time.Duratio
 		return
 	}
 	t := &s.mux.routes
-	r := t.learn(s, k, now)
+	r, fresh := t.learn(s, k, now)
 	if r == nil {
 		s.mux.contested.Add(1)
 		return
 	}
-	s.owned.add(t, r, now)
+	if fresh {
+		s.owned.add(t, r, now)
+	}
 	s.last.Store(r)
 }
 
