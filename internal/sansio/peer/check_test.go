@@ -30,7 +30,11 @@ func (c *Core) check(h *ear) {
 	charges, messages, closed := 0, 0, connection == Closed
 	for i := ev.head; i < len(ev.q); i++ {
 		e := &ev.q[i]
-		must(e.Kind != 0 && int(e.Kind) < len(eventNames), "event %d", e.Kind)
+		if e.Kind == 0 {
+			must(i > ev.head, "the queue begins with a place that was taken")
+			continue
+		}
+		must(int(e.Kind) < len(eventNames), "event %d", e.Kind)
 		must(!closed, "%s after closed", eventNames[e.Kind])
 		must(e.Charge == 0 || e.Kind == EventMessage || e.Kind == EventChannelIncoming, "%s costs %d", eventNames[e.Kind], e.Charge)
 		must(e.Kind != EventMessage || e.Charge > 0 && len(e.Data) <= e.Charge, "message of %d bytes costs %d", len(e.Data), e.Charge)

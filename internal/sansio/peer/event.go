@@ -47,6 +47,9 @@ type LocalCandidate struct {
 	MLineIndex int
 }
 
+// keepEvents is how many places an empty queue keeps: enough for the small messages of a burst.
+const keepEvents = 1024
+
 // events is a queue that gives its memory back when it has been long. What take has taken out of it leaves an empty place.
 // Invariant: the first place is not empty.
 type events struct {
@@ -93,7 +96,7 @@ func (e *events) drop() {
 		e.head++
 	}
 	switch {
-	case e.head == len(e.q) && cap(e.q) > 64:
+	case e.head == len(e.q) && cap(e.q) > keepEvents:
 		e.q, e.head = nil, 0
 	case e.head == len(e.q):
 		e.q, e.head = e.q[:0], 0
