@@ -11,9 +11,6 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -27,8 +24,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime"
@@ -137,11 +132,7 @@ func run(c config, out io.Writer) error {
 		return err
 	}
 	defer end()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	certificate, err := webrtc.GenerateCertificate(key) // one for all: only the connections are measured
+	certificate, err := rtc.GenerateCertificate() // one for all: only the connections are measured
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@
 package loop
 
 import (
-	"errors"
 	"net/netip"
 	"sync/atomic"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/sansrtc/rtc/runtime/internal/udp"
 	"github.com/sansrtc/rtc/runtime/internal/worker"
 )
-
-// errNoAddress is a send's answer when no conn of the socket can reach the remote address.
-var errNoAddress = errors.New("loop: no local address for this destination")
 
 // socket has a conn, and a goroutine that reads it, for each local address.
 type socket struct {
@@ -63,11 +59,7 @@ func (s *socket) Send(d *runtime.Datagrams) error {
 	if s.closed.Load() {
 		return runtime.ErrClosed
 	}
-	c := udp.Route(s.conns, d)
-	if c == nil {
-		return errNoAddress
-	}
-	return c.Send(d)
+	return udp.Send(s.conns, d)
 }
 
 // MaxSegments implements [runtime.UDPSocket].

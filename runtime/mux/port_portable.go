@@ -3,16 +3,12 @@
 package mux
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
 
 	"github.com/sansrtc/rtc/runtime"
 	"github.com/sansrtc/rtc/runtime/internal/udp"
 )
-
-// errNoAddress is a send's answer when no conn of the port can reach the remote address.
-var errNoAddress = errors.New("mux: no local address for this destination")
 
 // port is a conn, and a goroutine that reads it, for each local address.
 type port struct {
@@ -59,10 +55,4 @@ func (p *port) maxSegments() int { return p.conns[0].MaxSegments() }
 
 func (p *port) wholeDatagrams() bool { return false }
 
-func (p *port) send(_ int, d *runtime.Datagrams) error {
-	c := udp.Route(p.conns, d)
-	if c == nil {
-		return errNoAddress
-	}
-	return c.Send(d)
-}
+func (p *port) send(_ int, d *runtime.Datagrams) error { return udp.Send(p.conns, d) }

@@ -123,7 +123,7 @@ func (h *host) dispatch() (driving bool) {
 	}
 	lease := h.lease.Add(1)
 	h.refs.Add(1)
-	if h.handoff.Reset(h.rt.cfg.HandoffAfter) {
+	if h.handoff.Reset(h.rt.handoffAfter) {
 		h.refs.Add(-1) // it was still armed by a driver that lost the lease to a late timer
 	}
 	returned := false

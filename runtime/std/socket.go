@@ -1,28 +1,34 @@
 package std
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/sansrtc/rtc/runtime"
-)
-
-var (
-	// errNothing is a read's answer when nothing has arrived, also when its deadline has passed or it was poked.
-	errNothing = errors.New("std: nothing received")
-	// errNoAddress is a send's answer when no conn of the socket can reach the remote address.
-	errNoAddress = errors.New("std: no local address for this destination")
+	"github.com/sansrtc/rtc/runtime/internal/udp"
 )
 
 // socket is a [runtime.UDPSocket]. Its conns do the work: one on Linux, on other systems one for each local address.
 type socket struct {
 	host   *host
 	local  netip.AddrPort
-	conns  []*conn
+	system []*udp.Conn
+	conns  []*conn     // the same
 	closed atomic.Bool // set holding host.mu
+}
+
+// listen opens a socket for h, which is not yet read from.
+func listen(h *host, local netip.AddrPort) (*socket, error) {
+	system, bound, err := h.rt.net.Listen(local)
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{host: h, local: bound, system: system}
+	for _, c := range system {
+		s.conns = append(s.conns, &conn{Conn: c, socket: s})
+	}
+	return s, nil
 }
 
 // LocalAddr implements [runtime.UDPSocket].
@@ -33,19 +39,15 @@ func (s *socket) Send(d *runtime.Datagrams) error {
 	if s.closed.Load() {
 		return runtime.ErrClosed
 	}
-	c := s.route(d)
-	if c == nil {
-		return errNoAddress
-	}
-	return c.send(d)
+	return udp.Send(s.system, d)
 }
 
 // MaxSegments implements [runtime.UDPSocket].
-func (s *socket) MaxSegments() int { return s.conns[0].maxSegments() }
+func (s *socket) MaxSegments() int { return s.system[0].MaxSegments() }
 
 // WholeDatagrams implements [runtime.WholeSocket].
 func (s *socket) WholeDatagrams() bool {
-	return !slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.wholeDatagrams() })
+	return !slices.ContainsFunc(s.system, func(c *udp.Conn) bool { return !c.WholeDatagrams() })
 }
 
 // Close implements [runtime.UDPSocket].
@@ -80,18 +82,7 @@ func (s *socket) close() bool {
 }
 
 func (s *socket) closeConns() {
-	for _, c := range s.conns {
-		c.close()
+	for _, c := range s.system {
+		c.Close()
 	}
 }
-
-// slab is a received run of datagrams and the memory it lies in. It is taken only when something has arrived: a waiting conn holds none.
-type slab struct {
-	runtime.Datagrams
-	message
-	buf [64 << 10]byte
-}
-
-var slabs = sync.Pool{New: func() any { return new(slab) }}
-
-func (b *slab) free() { slabs.Put(b) }

@@ -261,10 +261,10 @@ func TestInterfaces(t *testing.T) {
 			}
 			i.Addrs[j] = netip.Addr{} // the answer is the caller's
 		}
-		if got := rt.interfaces.zoneIndex(i.Name); got != uint32(i.Index) {
+		if got := rt.net.Interfaces.ZoneIndex(i.Name); got != uint32(i.Index) {
 			t.Errorf("zone %s has index %d, want %d", i.Name, got, i.Index)
 		}
-		if got := rt.interfaces.zoneName(uint32(i.Index)); got != i.Name {
+		if got := rt.net.Interfaces.ZoneName(uint32(i.Index)); got != i.Name {
 			t.Errorf("index %d is zone %s, want %s", i.Index, got, i.Name)
 		}
 	}
@@ -286,10 +286,10 @@ func TestInterfaces(t *testing.T) {
 	if loopback == 0 {
 		t.Error("no loopback address")
 	}
-	if got := rt.interfaces.zoneName(1 << 20); got != "1048576" {
+	if got := rt.net.Interfaces.ZoneName(1 << 20); got != "1048576" {
 		t.Errorf("an unknown index is zone %q", got)
 	}
-	if got := rt.interfaces.zoneIndex("1048576"); got != 1<<20 {
+	if got := rt.net.Interfaces.ZoneIndex("1048576"); got != 1<<20 {
 		t.Errorf("a zone that is a number has index %d", got)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/udp"
 )
 
 // Config tunes a Runtime. The zero value is the default.
@@ -23,8 +23,10 @@ type Config struct {
 }
 
 const (
-	defaultBuffer  = 4 << 20
 	defaultHandoff = 5 * time.Millisecond
+	// sendPatience is how long a Send waits for room in the system's buffer. A buffer that has not moved for so long belongs to an
+	// interface that is stuck, and other sockets of the loop must go on.
+	sendPatience = 50 * time.Millisecond
 )
 
 // Stats counts what a Runtime has done since it was made.
@@ -38,29 +40,29 @@ type Stats struct {
 
 // Runtime is the default runtime. It may be shared by any number of connections.
 type Runtime struct {
-	cfg        Config
-	interfaces interfaceCache
-	stats      counters
-	fault      func(bytes, segment int) syscall.Errno // set by tests: what the system is to answer to a send
+	handoffAfter time.Duration
+	net          *udp.Net
+	stats        counters
 }
 
 type counters struct {
-	hosts                                            atomic.Int64
-	handoffs, truncated, receiveErrors, gsoFallbacks atomic.Uint64
+	hosts    atomic.Int64
+	handoffs atomic.Uint64
 }
 
 // New makes a Runtime. It needs no closing: what it holds belongs to its loops and goes with them.
 func New(cfg Config) *Runtime {
-	if cfg.ReceiveBuffer == 0 {
-		cfg.ReceiveBuffer = defaultBuffer
-	}
-	if cfg.SendBuffer == 0 {
-		cfg.SendBuffer = defaultBuffer
-	}
 	if cfg.HandoffAfter <= 0 {
 		cfg.HandoffAfter = defaultHandoff
 	}
-	return &Runtime{cfg: cfg}
+	return &Runtime{
+		handoffAfter: cfg.HandoffAfter,
+		net: udp.New(udp.Config{
+			ReceiveBuffer: cfg.ReceiveBuffer, SendBuffer: cfg.SendBuffer,
+			DisableGSO: cfg.DisableGSO, DisableGRO: cfg.DisableGRO,
+			Patience: sendPatience,
+		}),
+	}
 }
 
 var shared = sync.OnceValue(func() *Runtime { return New(Config{}) })
@@ -75,7 +77,7 @@ func (r *Runtime) Now() time.Time { return time.Now() }
 func (r *Runtime) Rand() io.Reader { return rand.Reader }
 
 // Interfaces implements [runtime.Runtime]. The answer may be up to a second old.
-func (r *Runtime) Interfaces() ([]runtime.Interface, error) { return r.interfaces.list() }
+func (r *Runtime) Interfaces() ([]runtime.Interface, error) { return r.net.Interfaces.List() }
 
 // Spawn implements [runtime.Runtime].
 func (r *Runtime) Spawn(loop runtime.Loop) (runtime.Host, error) { return spawn(r, loop), nil }
@@ -85,8 +87,8 @@ func (r *Runtime) Stats() Stats {
 	return Stats{
 		Hosts:         r.stats.hosts.Load(),
 		Handoffs:      r.stats.handoffs.Load(),
-		Truncated:     r.stats.truncated.Load(),
-		ReceiveErrors: r.stats.receiveErrors.Load(),
-		GSOFallbacks:  r.stats.gsoFallbacks.Load(),
+		Truncated:     r.net.Truncated.Load(),
+		ReceiveErrors: r.net.ReceiveErrors.Load(),
+		GSOFallbacks:  r.net.GSOFallbacks.Load(),
 	}
 }

@@ -58,7 +58,7 @@ func (h *host) unrest() string {
 		conns += len(s.conns)
 		for i, c := range s.conns {
 			if c != h.primary && !c.armed.IsZero() {
-				return fmt.Sprintf("the reader of %v (%d) has the deadline %v (promoted %v)", c.local, i, c.armed, c.promoted)
+				return fmt.Sprintf("the reader of %v (%d) has the deadline %v (promoted %v)", c.LocalAddr(), i, c.armed, c.promoted)
 			}
 		}
 	}

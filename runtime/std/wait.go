@@ -2,6 +2,8 @@ package std
 
 import (
 	"time"
+
+	"github.com/sansrtc/rtc/runtime/internal/udp"
 )
 
 // burst is how many slabs are received between two Turns. It bounds how long a flood keeps the loop from its timers.
@@ -129,7 +131,7 @@ func (h *host) receive(c *conn, block bool) (n int, now time.Time) {
 	for n < burst {
 		b, err := c.read(block && n == 0)
 		if err != nil {
-			if err != errNothing && h.fail(c, err) {
+			if err != udp.ErrNothing && h.fail(c, err) {
 				n++
 			}
 			break
@@ -139,7 +141,7 @@ func (h *host) receive(c *conn, block bool) (n int, now time.Time) {
 			h.loop.Receive(h.tick(time.Now()), c.socket, &b.Datagrams)
 		}
 		h.turning.Unlock()
-		b.free()
+		b.Free()
 		n++
 	}
 	return n, time.Now()

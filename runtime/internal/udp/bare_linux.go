@@ -59,9 +59,6 @@ func (n *Net) ListenShards(local netip.AddrPort, count int) (shards []*Bare, err
 	return shards, nil
 }
 
-// Control calls f with the descriptor, which is not closed before f returns.
-func (c *Bare) Control(f func(fd uintptr)) error { return c.own.Control(f) }
-
 // Read returns what has arrived, or ErrNothing. The caller frees the slab.
 func (c *Bare) Read() (*Slab, error) {
 	if !c.own.acquire() {

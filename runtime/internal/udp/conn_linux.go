@@ -72,8 +72,8 @@ func (n *Net) Listen(local netip.AddrPort) (conns []*Conn, bound netip.AddrPort,
 	return []*Conn{c}, c.local, nil
 }
 
-// Route chooses the one of a socket's conns that sends d; nil: none can reach the remote address.
-func Route(conns []*Conn, _ *runtime.Datagrams) *Conn { return conns[0] }
+// Send sends d by the one of a socket's conns that reaches its remote address.
+func Send(conns []*Conn, d *runtime.Datagrams) error { return conns[0].Send(d) }
 
 // SetReadDeadline tells the poller when a Read is to end; zero: not by itself.
 func (c *Conn) SetReadDeadline(t time.Time) {
@@ -231,6 +231,9 @@ func (c *system) fragment(fd, mode int) bool {
 
 // WholeDatagrams tells that datagrams are not fragmented.
 func (c *system) WholeDatagrams() bool { return c.whole.Load() }
+
+// Control calls f with the descriptor, which is not closed before f returns.
+func (c *system) Control(f func(fd uintptr)) error { return c.fd.Control(f) }
 
 // LocalAddr is the bound address.
 func (c *system) LocalAddr() netip.AddrPort { return c.local }

@@ -173,9 +173,19 @@ func (c *Conn) sendOne(data []byte, to netip.AddrPort) error {
 	return err
 }
 
-// Route chooses the one of a socket's conns that sends d: the one with d's local address, or else one that is likely to reach the remote
-// one. nil: there is none.
-func Route(conns []*Conn, d *runtime.Datagrams) *Conn {
+// errNoAddress is a send's answer when no conn of the socket can reach the remote address.
+var errNoAddress = errors.New("udp: no local address for this destination")
+
+// Send sends d by the one of a socket's conns that reaches its remote address.
+func Send(conns []*Conn, d *runtime.Datagrams) error {
+	if c := route(conns, d); c != nil {
+		return c.Send(d)
+	}
+	return errNoAddress
+}
+
+// route chooses the conn that sends d: the one with d's local address, or else one that is likely to reach the remote one.
+func route(conns []*Conn, d *runtime.Datagrams) *Conn {
 	from, to := d.Local.Addr(), d.Remote.Addr()
 	if from.IsValid() && !from.IsUnspecified() {
 		for _, c := range conns {

@@ -6,7 +6,7 @@
 //   - a [Conn], which waits in the poller of the Go runtime: for a goroutine that reads one socket. There is one on each system;
 //   - a [Bare] socket, on Linux, which never waits: for a worker that watches many descriptors by an epoll of its own.
 //
-// On Linux one Conn is enough for all addresses. Elsewhere [Net.Listen] gives one for each address, all on one port, and [Route] chooses
+// On Linux one Conn is enough for all addresses. Elsewhere [Net.Listen] gives one for each address, all on one port, and [Send] chooses
 // the one that sends. The build tag "portable" chooses that way on Linux, to test it there.
 package udp
 
