@@ -23,8 +23,8 @@ func newLink(t testing.TB, whole bool) *link {
 	l.a, l.b = l.connect()
 	l.settle()
 	// The congestion window is open, and the path's packet size is found.
-	for range 20_000 {
-		l.send16K()
+	for range 4000 {
+		l.put(message16K)
 	}
 	l.drain()
 	l.got, l.bytes, l.packets = 0, 0, 0
@@ -32,8 +32,6 @@ func newLink(t testing.TB, whole bool) *link {
 }
 
 var message16K = make([]byte, 16<<10)
-
-func (l *link) send16K() { l.put(message16K) }
 
 // put queues a message and, when a batch is there, carries it over.
 func (l *link) put(m []byte) {
