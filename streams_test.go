@@ -147,15 +147,26 @@ func TestMessagesContext(t *testing.T) {
 	}
 }
 
+// overdraw connects with a channel on which a may send more than b takes.
+func (p *pair) overdraw() {
+	p.t.Helper()
+	p.offered(1)
+	p.must(p.pc[1].SetLocalDescription(rtc.SessionDescription{}))
+	d := *p.pc[1].LocalDescription()
+	d.SDP = replaceLine(d.SDP, "a=max-message-size:", "a=max-message-size:0")
+	p.must(p.pc[0].SetRemoteDescription(d))
+	p.until("open", func() bool { return p.rec[0].channel(0) != nil && p.rec[1].channel(0) != nil })
+}
+
 // Messages yields the channel's error, behind all its messages, when the channel ends by one.
 func TestMessagesOfAChannelThatFails(t *testing.T) {
-	p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, nil)
+	p := newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
+	p.overdraw()
+	a, b := p.rec[0].channel(0), p.rec[1].channel(0)
 	messages := b.Messages(t.Context())
 	p.must(a.SendText("last"))
-	p.world.Run(time.Second)
-	p.world.Partition(p.hosts[0], p.hosts[1], true)
-	p.must(b.SendText("never acknowledged"))
-	p.world.RunUntil(func() bool { return p.rec[1].has("close data") }, 5*time.Minute)
+	p.must(a.Send(make([]byte, 300_000)))
+	p.until("the end", func() bool { return p.rec[0].has("close data") && p.rec[1].has("close data") })
 	var errs []error
 	texts := []string{}
 	for msg, err := range messages {
@@ -262,8 +273,7 @@ func TestEventsAreTheHandlers(t *testing.T) {
 	_, err := p.pc[0].CreateDataChannel("first", nil)
 	p.must(err)
 	p.world.Run(time.Millisecond)
-	p.negotiate(0)
-	p.until("open", func() bool { return p.rec[0].channel(0) != nil && p.rec[1].channel(0) != nil })
+	p.overdraw()
 	dc := p.rec[0].channel(0)
 	dc.SetBufferedAmountLowThreshold(1000)
 	for range 5 {
@@ -273,12 +283,12 @@ func TestEventsAreTheHandlers(t *testing.T) {
 	p.must(err)
 	p.world.Run(time.Second)
 	p.must(dc.Close())
+	p.world.Run(time.Second)
+	p.must(p.rec[0].channel(1).Send(make([]byte, 300_000)))
+	p.world.Run(time.Second)
 	p.must(p.pc[0].RestartICE())
 	p.negotiate(1)
 	p.world.Run(time.Second)
-	p.world.Partition(p.hosts[0], p.hosts[1], true)
-	p.must(p.rec[0].channel(1).SendText("lost"))
-	p.world.Run(time.Minute)
 	p.must(p.pc[0].Close())
 	p.must(p.pc[1].Close())
 	p.world.Run(time.Second)

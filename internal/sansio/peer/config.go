@@ -2,6 +2,7 @@ package peer
 
 import (
 	"io"
+	"math"
 	"time"
 
 	"github.com/sansrtc/rtc/internal/sansio/channel"
@@ -71,8 +72,14 @@ func (c *Config) sctp() sctp.Config {
 		MaxSendMessageSize:    maxSend,
 		MaxReceiveMessageSize: c.MaxMessageSize,
 		HeartbeatInterval:     c.HeartbeatInterval,
+		// Whether the peer is there is for ICE to find out. An association that gave up by itself would be gone when a long outage ends, and
+		// after the ICE restart of a connection that has failed.
+		MaxRetransmits:     never,
+		MaxInitRetransmits: never,
 	}
 }
+
+const never = math.MaxInt32
 
 // GatheringState is W3C's RTCIceGatheringState.
 type GatheringState uint8
