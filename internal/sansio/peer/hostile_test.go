@@ -100,6 +100,44 @@ func TestSCTPGarbage(t *testing.T) {
 	}
 }
 
+// What came before the peer's last word, in the same burst or in the same datagram, is delivered. A fatal alert fails the connection, and then
+// nothing of it goes on; close_notify closes it.
+func TestLastWord(t *testing.T) {
+	for _, last := range [][]byte{{2, 80}, {1, 0}} {
+		for _, oneDatagram := range []bool{false, true} {
+			w, s, a := hostile(t, Config{})
+			w.send(0, a, body(0, 5000)) // this is in flight, and will not be acknowledged
+			w.core[0].CloseChannel(w.now, w.open(0, reliable("closing")))
+			w.flush()
+			data := s.seal(1, 23, 1000, s.packet(0, s.data(1, 1, 1, ppidBinary, []byte("before"))))
+			alert := s.seal(1, 21, 1001, last)
+			c := w.core[0]
+			if oneDatagram {
+				c.HandleRead(w.now, w.addr[0], w.addr[1], append(data, alert...), 0)
+			} else {
+				c.HandleRead(w.now, w.addr[0], w.addr[1], data, 0)
+				c.HandleRead(w.now, w.addr[0], w.addr[1], alert, 0)
+			}
+			c.EndBurst(w.now)
+			w.flush()
+			want := map[byte]ConnectionState{2: Failed, 1: Closed}[last[0]]
+			if n := len(w.ear[0].got); n != 1 || w.ear[0].connection() != want || w.ear[0].state[a] != EventChannelClosed {
+				t.Errorf("alert %v, in one datagram %v: A heard %q", last, oneDatagram, w.ear[0].log)
+			}
+			if c.sctp != nil && (c.sctp.State().String() != "closed" || !c.sctp.PollTimeout().IsZero()) {
+				t.Errorf("alert %v: SCTP goes on", last)
+			}
+			w.see = func(from int, b []byte) bool {
+				if from == 0 && b[0] > 3 {
+					w.fatalf("A sends on")
+				}
+				return false
+			}
+			w.run(time.Minute)
+		}
+	}
+}
+
 // dcepOpen is DATA_CHANNEL_OPEN.
 func dcepOpen(label, protocol string) []byte {
 	b := []byte{3, 0, 1, 0, 0, 0, 0, 0}
