@@ -126,8 +126,8 @@ type acked struct {
 	rttAt     instant
 }
 
-func (k *acked) note(c *sentChunk) {
-	k.bytes += c.size()
+func (k *acked) note(c *sentChunk, size int) {
+	k.bytes += size
 	k.packet = max(k.packet, c.packet)
 	if c.large {
 		k.large = max(k.large, c.packet)
@@ -146,7 +146,7 @@ func (a *Association) ackUntil(cum TSN, ack *acked) {
 		if c.state != sentAcked {
 			m.unacked--
 			if c.state == sentInFlight {
-				ack.note(c)
+				ack.note(c, q.size(c))
 			}
 			q.leave(t, sentAcked)
 		}
@@ -173,7 +173,7 @@ func (a *Association) ackGap(t TSN, ack *acked) {
 	q := &a.sent
 	c := q.at(t)
 	if c.state == sentInFlight {
-		ack.note(c)
+		ack.note(c, q.size(c))
 	}
 	q.leave(t, sentAcked)
 	q.acked.add(t)

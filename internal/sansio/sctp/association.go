@@ -53,6 +53,8 @@ type Association struct {
 	sendCookieAck         bool
 	sendShutdown          byte   // SHUTDOWN or SHUTDOWN ACK, when due
 	zeroChecksum          bool   // the peer takes packets without checksum
+	interleaving          bool   // I-DATA instead of DATA
+	peerBuffer            int    // the first window that the peer advertised
 	control               []byte // whole chunks that go first into the next packet
 	direct                packets
 	timers                timers
@@ -113,7 +115,7 @@ func New(cfg Config) (*Association, error) {
 	a.path = newPathMTU(a.mtu, cfg.LargerMTUs)
 	a.sent.reset(a.initialTSN)
 	a.forward.point, a.forward.scanned = a.sent.cum, a.sent.cum
-	a.forward.max = (a.mtu - headerSize - sackHeader - forwardHeader) / 4
+	a.agreeInterleaving(false)
 	a.reset.next = uint32(a.initialTSN)
 	a.asm.limit = cfg.MaxReceiveMessageSize
 	return a, nil
@@ -173,9 +175,9 @@ func (a *Association) end() {
 	a.become(StateClosed)
 	a.ended = true
 	a.timers = timers{}
-	a.path = pathMTU{sizes: a.path.sizes, size: a.mtu}
+	a.toBase()
 	a.sendInit, a.sendCookie, a.sendCookieAck, a.sendShutdown, a.control, a.cookie = false, false, false, 0, nil, nil
-	a.out, a.sched, a.pool, a.sent = table[outStream]{}, schedule{}, messagePool{}, sentQueue{packets: a.sent.packets}
+	a.out, a.sched, a.pool, a.sent = table[outStream]{}, schedule{}, messagePool{}, sentQueue{packets: a.sent.packets, header: a.sent.header}
 	a.sent.reset(a.initialTSN)
 	a.forward = forward{point: a.sent.cum, scanned: a.sent.cum}
 	a.received.reset(a.received.base)

@@ -20,12 +20,13 @@ func (a *Association) check() {
 		ensure(c.msg != nil, "chunk %d has no message", t)
 		held[c.msg]++
 		ensure((c.state == sentAcked) == q.acked.has(t), "chunk %d: state %d, acked %v", t, c.state, q.acked.has(t))
-		ensure(c.msg.first.Distance(t) >= 0 && c.msg.first.Distance(t) < int(c.msg.chunks), "chunk %d is not of its message", t)
+		ensure(c.msg.last == t || !c.msg.last.Less(t), "chunk %d is after the last of its message", t)
+		ensure(a.interleaving || c.index == 0 || c.before == t-1, "chunk %d does not follow its message", t)
 		ensure(!c.msg.abandoned || c.state == sentAcked || c.state == sentAbandoned, "chunk %d of an abandoned message: %d", t, c.state)
 		switch c.state {
 		case sentInFlight:
 			inFlight++
-			flight += c.size()
+			flight += q.size(c)
 			charged += c.charge()
 		case sentLost:
 			lost++
@@ -62,18 +63,32 @@ func (a *Association) check() {
 	}
 	buffered := 0
 	scheduled := map[*outStream]bool{}
+	begun := 0
+	for m := range held {
+		if m.begun {
+			begun += len(m.data)
+		}
+	}
+	for st := a.sched.waiting.head; st != nil; st = st.next {
+		ensure(a.sched.begun > 0 && st.head.sent == 0, "stream %d waits for nothing", st.id)
+		scheduled[st] = true
+	}
 	for st := a.sched.head; st != nil; st = st.next {
 		ensure(!scheduled[st], "stream %d is scheduled twice", st.id)
 		scheduled[st] = true
 		ensure(st.next != nil || st == a.sched.tail, "schedule tail")
+		ensure(st.next == nil || st.next.prev == st, "schedule list")
 	}
 	skipping := 0
 	a.out.each(func(id StreamID, st *outStream) {
 		n := 0
 		for m := st.head; m != nil; m = m.next {
 			n += len(m.data) - int(m.sent)
+			if m.begun && held[m] == 0 {
+				begun += len(m.data)
+			}
 			ensure(m.stream == id && !m.allSent() && !m.abandoned, "message in queue of %d", id)
-			ensure(m.sent == 0 || a.sched.head == st && st.head == m, "message was begun out of turn")
+			ensure(m.sent == 0 || (a.interleaving || a.sched.head == st) && st.head == m, "message was begun out of turn")
 			if held[m] == 0 {
 				pending[id]++
 			}
@@ -83,10 +98,14 @@ func (a *Association) check() {
 		ensure(pending[id] == st.pending, "stream %d pending %d/%d", id, pending[id], st.pending)
 		ensure(st.scheduled == (st.head != nil) && st.scheduled == scheduled[st], "stream %d scheduled %v", id, st.scheduled)
 		buffered += n
-		if st.skipping {
-			skipping++
+		for i, at := range st.skip {
+			if at > 0 {
+				skipping++
+				ensure(f.skips[at-1].stream == id && index(f.skips[at-1].unordered) == i, "skip of %d", id)
+			}
 		}
 	})
+	ensure(begun == a.sched.begun, "begun %d/%d", begun, a.sched.begun)
 	ensure(buffered == a.sched.buffered, "buffered %d/%d", buffered, a.sched.buffered)
 	ensure(skipping == len(f.skips), "skips %d/%d", skipping, len(f.skips))
 
@@ -109,11 +128,20 @@ func (a *Association) check() {
 		charge += len(f.payload) + messageOverhead
 		ensure(f.tsn == t && set.has(t), "fragment %d", t)
 	}
+	for id, p := range r.parts {
+		size := len(p.data)
+		for fsn, f := range p.early {
+			size += len(f)
+			ensure(fsn > p.next, "early fragment %d, next %d", fsn, p.next)
+		}
+		charge += size + messageOverhead*(1+len(p.early))
+		ensure(p.id == id && p.size == size, "part of %d/%d bytes", size, p.size)
+	}
 	r.streams.each(func(id StreamID, st *inStream) {
 		for i, m := range st.held {
 			charge += len(m.data) + messageOverhead
-			ensure(i == 0 || m.ssn-st.next >= st.held[(i-1)/2].ssn-st.next, "heap of %d", id)
-			ensure(m.ssn != st.next, "message %d of %d is not delivered", m.ssn, id)
+			ensure(i == 0 || m.mid-st.next >= st.held[(i-1)/2].mid-st.next, "heap of %d", id)
+			ensure(m.mid != st.next, "message %d of %d is not delivered", m.mid, id)
 		}
 	})
 	ensure(charge == r.charged, "charged %d/%d", charge, r.charged)

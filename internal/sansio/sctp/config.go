@@ -21,6 +21,9 @@ type Config struct {
 	LargerMTUs []int
 	// ZeroChecksum says that what is below detects damage, as DTLS does: the checksum is left out when the peer says so too (RFC 9653).
 	ZeroChecksum bool
+	// Interleaving has streams take turns fragment by fragment, so that a small message waits for no large one of another stream, if the
+	// peer can do it too (RFC 8260).
+	Interleaving bool
 	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. It is
 	// advertised as a_rwnd; default 4 MiB.
 	ReceiveBuffer int
@@ -29,8 +32,8 @@ type Config struct {
 	MaxSendMessageSize, MaxReceiveMessageSize int
 	// InitialCwnd is the initial congestion window in packets; default 10 (RFC 6928 and dcsctp).
 	InitialCwnd int
-	// RTOInitial (500 ms) is used until a round trip is known, RTOMin (400 ms: twice the largest delay of a SACK) and RTOMax (3 s)
-	// bound what is computed, and what backing off makes of it.
+	// RTOInitial (500 ms) is used until a round trip is known, RTOMin (400 ms: twice the largest delay of a SACK) is the least that is
+	// computed then, and RTOMax (3 s) bounds what backing off makes of it.
 	RTOInitial, RTOMin, RTOMax time.Duration
 	// MaxInitRetransmits (8) bounds INIT and COOKIE-ECHO each; MaxRetransmits (10) is how many timeouts in a row without an answer
 	// end an established association.

@@ -17,6 +17,7 @@ type cookie struct {
 	outgoing, incoming uint16
 	forward, reconfig  bool
 	zeroChecksum       bool
+	interleaving       bool
 }
 
 // cookieLifetime is Valid.Cookie.Life (section 16).
@@ -27,6 +28,7 @@ const (
 	cookieFlagFT = 1
 	cookieFlagRC = 2
 	cookieFlagZC = 4
+	cookieFlagIL = 8
 )
 
 // sealCookie writes c behind its MAC.
@@ -46,6 +48,9 @@ func (a *Association) sealCookie(c *cookie) []byte {
 	}
 	if c.zeroChecksum {
 		flags |= cookieFlagZC
+	}
+	if c.interleaving {
+		flags |= cookieFlagIL
 	}
 	b = append(b, flags)
 	mac := hmac.New(sha256.New, a.secret[:])
@@ -70,6 +75,6 @@ func (a *Association) openCookie(b []byte) (c cookie, ok bool) {
 		localTag: be32(b[8:]), peerTag: be32(b[12:]), localTie: be32(b[16:]), peerTie: be32(b[20:]),
 		localTSN: TSN(be32(b[24:])), peerTSN: TSN(be32(b[28:])), peerWindow: be32(b[32:]),
 		outgoing: be16(b[36:]), incoming: be16(b[38:]),
-		forward: b[40]&cookieFlagFT != 0, reconfig: b[40]&cookieFlagRC != 0, zeroChecksum: b[40]&cookieFlagZC != 0,
+		forward: b[40]&cookieFlagFT != 0, reconfig: b[40]&cookieFlagRC != 0, zeroChecksum: b[40]&cookieFlagZC != 0, interleaving: b[40]&cookieFlagIL != 0,
 	}, true
 }

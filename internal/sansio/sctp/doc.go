@@ -28,11 +28,16 @@
 //
 // RFC 9260: the four-way handshake with its collisions, DATA with COOKIE ECHO, SACK, retransmission, congestion and flow control, HEARTBEAT,
 // SHUTDOWN, ABORT. RFC 3758: partial reliability by retransmissions and by lifetime. RFC 6525: outgoing stream resets, and the answers to
-// the peer's. RFC 8899: packets become as large as the path carries, found out by probes of HEARTBEAT and PAD (RFC 4820) while there is bulk to
-// send. RFC 9653: no checksum where DTLS makes it needless, when both ends say so. Left out: several addresses and their path management, AUTH and ASCONF, ECN, the renewal of an association whose peer has
-// restarted (it ends), stream reset requests for incoming streams, for TSNs and for more streams (they are refused), and user message
-// interleaving: without it the fragments of a message have TSNs in a row, so streams take turns message by message and a small one waits for
-// at most one large one of each stream that has something to send.
+// the peer's. RFC 8899: packets become as large as the path carries, found out by probes of HEARTBEAT and PAD (RFC 4820) while there is bulk
+// to send. RFC 9653: no checksum where DTLS makes it needless, when both ends say so. Left out: several addresses and their path management,
+// AUTH and ASCONF, ECN, the renewal of an association whose peer has restarted (it ends), stream reset requests for incoming streams, for
+// TSNs and for more streams (they are refused).
+//
+// RFC 8260: with user message interleaving streams take turns fragment by fragment, so that a small message overtakes the rest of large ones
+// on other streams. A large message is begun only when the peer's buffer, as first advertised, holds twice the rest of what was begun:
+// messages are delivered whole, and a window full of parts would never open again. A peer that begins more than our buffer holds is stuck.
+// Without it the fragments of a message have TSNs in a row, so streams take turns message by message, and a small one waits for at most one
+// large one of each stream that has something to send.
 //
 // # Where it departs from the letter
 //

@@ -1,13 +1,21 @@
 package sctp
 
-// forward is the sending side of partial reliability: RFC 3758 section 3.5.
+// forward is the sending side of partial reliability: RFC 3758 section 3.5, RFC 8260 section 2.3.
 type forward struct {
 	supported bool
-	point     TSN        // Advanced.Peer.Ack.Point; Invariant: cum <= point <= scanned < next
-	scanned   TSN        // all before are abandoned, or the peer has them
-	skips     []StreamID // streams with an ordered message abandoned after cum; outStream.skipTSN and skipSSN say which
+	point     TSN    // Advanced.Peer.Ack.Point; Invariant: cum <= point <= scanned < next
+	scanned   TSN    // all before are abandoned, or the peer has them
+	skips     []skip // of messages abandoned after cum that the peer may wait for
 	due       bool
-	max       int // how many streams fit into one FORWARD TSN
+	max       int // how many skips fit into one FORWARD TSN
+}
+
+// skip tells the peer up to which message of a stream it must not wait: ordered ones, and with I-DATA also unordered ones.
+type skip struct {
+	tsn       TSN // the last abandoned chunk
+	mid       uint32
+	stream    StreamID
+	unordered bool
 }
 
 // abandon gives up a message of which something was sent.
@@ -18,16 +26,19 @@ func (a *Association) abandon(m *message) {
 	if !m.allSent() {
 		// What is left would have had the next TSN. One is given to it and abandoned, so that the peer is told of the end of the message
 		// even when all chunks that were sent have been acknowledged.
-		st := a.sched.head
-		a.sched.pop()
+		st := a.out.get(m.stream)
+		a.sched.pop(st)
+		a.finishLarge(m)
 		a.unbuffer(st, len(m.data)-int(m.sent))
 		q.add(m, int(m.sent), 0, sentAbandoned)
 		m.sent = uint32(len(m.data))
 	}
-	for t := m.first + TSN(m.chunks-m.held); t != m.first+TSN(m.chunks); t++ {
-		if q.at(t).state != sentAcked {
+	for t, n := m.last, m.held; n > 0; n-- {
+		c := q.at(t)
+		if c.state != sentAcked {
 			q.leave(t, sentAbandoned)
 		}
+		t = c.before
 	}
 }
 
@@ -36,57 +47,82 @@ func (a *Association) abandon(m *message) {
 // blocks said.
 func (a *Association) advanceForward() {
 	q, f := &a.sent, &a.forward
-	for f.scanned+1 != q.next {
-		m := q.at(f.scanned + 1).msg
-		last := m.first + TSN(m.chunks) - 1
+	for t := f.scanned + 1; t != q.next; t++ {
+		m := q.at(t).msg
 		switch {
-		case m.abandoned && (m.unordered || a.noteSkip(m)):
-			f.point, f.due = last, true
+		case m.abandoned && (m.unordered && !a.interleaving || a.noteSkip(m, t)):
+			f.point, f.due = t, true
 		case m.abandoned || m.unacked > 0 || !m.allSent() || !m.limited():
 			return
 		}
-		f.scanned = last
+		f.scanned = t
 	}
 }
 
-// noteSkip notes that the peer must not wait for m in its stream's order; false when no more streams fit into a FORWARD TSN.
-func (a *Association) noteSkip(m *message) bool {
+// noteSkip notes that the peer must not wait for m, of which t is a chunk; false when no more fits into a FORWARD TSN.
+func (a *Association) noteSkip(m *message, t TSN) bool {
 	f := &a.forward
-	st := a.out.get(m.stream)
-	if !st.skipping {
+	at := &a.out.get(m.stream).skip[index(m.unordered)]
+	if *at == 0 {
 		if len(f.skips) == f.max {
 			return false
 		}
-		st.skipping = true
-		f.skips = append(f.skips, m.stream)
+		f.skips = append(f.skips, skip{stream: m.stream, unordered: m.unordered})
+		*at = uint16(len(f.skips))
 	}
-	st.skipSSN, st.skipTSN = m.ssn, m.first+TSN(m.chunks)-1
+	s := &f.skips[*at-1]
+	s.tsn, s.mid = t, m.mid
 	return true
 }
 
-// forgetSkips drops the streams all of whose abandoned messages the peer knows of.
+func index(unordered bool) int {
+	if unordered {
+		return 1
+	}
+	return 0
+}
+
+// forgetSkips drops those that the peer knows of.
 func (a *Association) forgetSkips() {
 	f := &a.forward
 	keep := f.skips[:0]
-	for _, id := range f.skips {
-		if st := a.out.get(id); a.sent.cum.Less(st.skipTSN) {
-			keep = append(keep, id)
-		} else {
-			st.skipping = false
+	for _, s := range f.skips {
+		at := &a.out.get(s.stream).skip[index(s.unordered)]
+		if *at = 0; a.sent.cum.Less(s.tsn) {
+			keep = append(keep, s)
+			*at = uint16(len(keep))
 		}
 	}
 	f.skips = keep
 }
 
-// appendForward appends FORWARD TSN (RFC 3758 section 3.2).
+// appendForward appends FORWARD TSN (RFC 3758 section 3.2) or I-FORWARD-TSN (RFC 8260 section 2.3.1).
 func (a *Association) appendForward(dst []byte) []byte {
 	f := &a.forward
-	dst = put16(dst, chunkHead(chunkForwardTSN, 0))
-	dst = put16(dst, uint16(forwardHeader+4*len(f.skips)))
+	head := chunkHead(chunkForwardTSN, 0)
+	if a.interleaving {
+		head = chunkHead(chunkIForwardTSN, 0)
+	}
+	dst = put16(dst, head)
+	dst = put16(dst, uint16(a.forwardSize()))
 	dst = put32(dst, uint32(f.point))
-	for _, id := range f.skips {
-		dst = put16(dst, uint16(id))
-		dst = put16(dst, a.out.get(id).skipSSN)
+	for _, s := range f.skips {
+		dst = put16(dst, uint16(s.stream))
+		if a.interleaving {
+			dst = put32(put16(dst, uint16(index(s.unordered))), s.mid)
+		} else {
+			dst = put16(dst, uint16(s.mid))
+		}
 	}
 	return dst
+}
+
+func (a *Association) forwardSize() int { return forwardHeader + a.skipSize()*len(a.forward.skips) }
+
+// skipSize is what a skip takes in a chunk.
+func (a *Association) skipSize() int {
+	if a.interleaving {
+		return 8
+	}
+	return 4
 }

@@ -64,9 +64,11 @@ func FuzzPackets(f *testing.F) {
 	f.Add(byte(2), chunk(chunkForwardTSN, 0, []byte{0, 0, 0, 9, 0, 1, 0, 2}))
 	f.Add(byte(3), chunk(chunkReconfig, 0, []byte{0, 13, 0, 18, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 3}))
 	f.Add(byte(4), chunk(chunkShutdown, 0, []byte{0, 0, 0, 1}))
+	f.Add(byte(128+2), append(chunk(chunkIData, flagB, iDataBody(1, 2, 0, 53, "hello")), chunk(chunkIData, flagE, iDataBody(2, 2, 0, 1, "hello"))...))
+	f.Add(byte(128+7), append(chunk(chunkIData, flagU, iDataBody(2, 2, 9, 4, "hello")), chunk(chunkIForwardTSN, 0, []byte{0, 0, 0, 9, 0, 2, 0, 1, 0, 0, 0, 9})...))
 	f.Add(byte(5), chunk(chunkHeartbeat, 0, []byte{0, 1, 0, 8, 1, 2, 3, 4}))
 	f.Fuzz(func(t *testing.T, how byte, chunks []byte) {
-		p := newPair(t, 1, simnet.Config{Delay: time.Millisecond})
+		p := newPair(t, 1, simnet.Config{Delay: time.Millisecond}, Config{Interleaving: how >= 128})
 		// TSNs and tags of the seeds are small numbers: those of the fuzzer are relative.
 		p.end[0].initialTSN, p.end[1].initialTSN = 1, 1
 		for _, a := range p.end {
@@ -112,13 +114,14 @@ func FuzzPackets(f *testing.F) {
 // both ends must be quiet or closed.
 func FuzzOperations(f *testing.F) {
 	f.Add([]byte("aAbBcCdDeEfFgGhHiIjJ"))
+	f.Add([]byte("0d2d\xff")) // ends while a probe of the path is out
 	f.Add([]byte{1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 255, 2, 4, 8, 16, 32, 64, 128})
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) > 200 {
 			return
 		}
 		cfg := Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000,
-			LargerMTUs: []int{1400, 2000, 9000}, ZeroChecksum: true}
+			LargerMTUs: []int{1400, 2000, 9000}, ZeroChecksum: true, Interleaving: len(program)%2 == 0}
 		p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, cfg)
 		p.end[0].Start(p.now, 0)
 		for i, op := range program {

@@ -30,6 +30,7 @@ type initView struct {
 	cookie             []byte
 	forward, reconfig  bool
 	zeroChecksum       bool
+	interleaving       bool
 	hostName           bool
 	unknown            []byte // the parameters to be reported, as they were
 }
@@ -43,6 +44,7 @@ func parseInit(b []byte) (v initView, ok bool) {
 		return v, false
 	}
 	v = initView{tag: be32(b), window: be32(b[4:]), outgoing: be16(b[8:]), incoming: be16(b[10:]), tsn: TSN(be32(b[12:]))}
+	var iData, iForward bool
 	for rest := b[16:]; len(rest) > 0; {
 		typ, value, next, ok := splitTLV(rest)
 		if !ok {
@@ -57,7 +59,9 @@ func parseInit(b []byte) (v initView, ok bool) {
 			for _, t := range value {
 				v.forward = v.forward || t == chunkForwardTSN
 				v.reconfig = v.reconfig || t == chunkReconfig
+				iData, iForward = iData || t == chunkIData, iForward || t == chunkIForwardTSN
 			}
+			v.interleaving = iData && iForward
 		case paramZeroChecksum:
 			v.zeroChecksum = len(value) == 4 && be32(value) == edmidDTLS
 		case paramHostName:
@@ -92,7 +96,11 @@ func (a *Association) appendInit(dst []byte, typ byte, tag uint32, tsn TSN, para
 	dst = put16(dst, uint16(a.cfg.MaxStreams))
 	dst = put32(dst, uint32(tsn))
 	dst = appendTLV(dst, paramForwardTSN, nil)
-	dst = appendTLV(dst, paramSupportedExtensions, []byte{chunkReconfig, chunkForwardTSN})
+	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkIData, chunkIForwardTSN}
+	if !a.cfg.Interleaving {
+		extensions = extensions[:2]
+	}
+	dst = appendTLV(dst, paramSupportedExtensions, extensions)
 	if a.cfg.ZeroChecksum {
 		dst = append(dst, paramZeroChecksum>>8, paramZeroChecksum&0xff, 0, 8, 0, 0, 0, edmidDTLS)
 	}
@@ -160,7 +168,7 @@ func (a *Association) handleInit(body []byte) {
 	}
 	c := cookie{made: a.now, localTag: a.tag, peerTag: v.tag, localTSN: a.initialTSN, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum}
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving}
 	switch a.state {
 	case StateClosed, StateCookieWait:
 		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1).
@@ -213,7 +221,7 @@ func (a *Association) handleInitAck(body []byte) {
 	}
 	a.agree(&cookie{peerTag: v.tag, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum})
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving})
 	a.cookie = append([]byte(nil), v.cookie...)
 	a.become(StateCookieEchoed)
 	if len(v.unknown) > 0 {
@@ -226,9 +234,12 @@ func (a *Association) handleInitAck(body []byte) {
 func (a *Association) agree(c *cookie) {
 	a.peerTag = c.peerTag
 	a.peerWindow = int(min(c.peerWindow, 1<<30))
+	a.peerBuffer = a.peerWindow
 	a.outStreams, a.inStreams = int(c.outgoing), int(c.incoming)
 	a.forward.supported = c.forward
 	a.reset.supported = c.reconfig
+	a.agreeInterleaving(c.interleaving && a.cfg.Interleaving)
+	a.forward.supported = a.forward.supported || a.interleaving
 	a.zeroChecksum = c.zeroChecksum && a.cfg.ZeroChecksum
 	a.received.reset(c.peerTSN - 1)
 	a.reset.expected = uint32(c.peerTSN)
@@ -300,10 +311,12 @@ func (a *Association) dropStreamsBeyond() {
 	if a.outStreams == a.cfg.MaxStreams {
 		return
 	}
-	for st := a.sched.head; st != nil; st = st.next {
-		for m := st.head; m != nil && int(st.id) >= a.outStreams; m = m.next {
-			if m.sent == 0 {
-				m.deadline = a.now
+	for _, list := range [...]*outStream{a.sched.head, a.sched.waiting.head} {
+		for st := list; st != nil; st = st.next {
+			for m := st.head; m != nil && int(st.id) >= a.outStreams; m = m.next {
+				if m.sent == 0 {
+					m.deadline = a.now
+				}
 			}
 		}
 	}

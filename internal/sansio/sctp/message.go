@@ -7,15 +7,16 @@ type message struct {
 	deadline instant  // of its lifetime; 0: none
 	maxRtx   int32    // retransmissions of each chunk; negative: no limit
 	ppid     PPID
-	first    TSN    // of its first chunk, once there is one
+	last     TSN    // of its latest chunk, once there is one; chunks know the one before
 	sent     uint32 // bytes that were given to chunks
 	chunks   uint32 // TSNs that it was given
 	unacked  uint32 // chunks that neither the cumulative TSN nor a gap block acknowledged
 	held     uint32 // chunks after the cumulative TSN
 	stream   StreamID
-	ssn      uint16
+	mid      uint32 // its number in the order of its stream; SSN is the lower half
 
 	unordered, abandoned bool
+	begun                bool // it counts in schedule.begun
 }
 
 func (m *message) limited() bool { return m.maxRtx >= 0 || m.deadline != 0 }

@@ -19,6 +19,7 @@ func TestPartialReliabilityNeverBlocks(t *testing.T) {
 		if seed%2 == 0 {
 			cfg.LargerMTUs = largerMTUs
 		}
+		cfg.Interleaving = seed/4%2 == 0
 		p := newPair(t, seed, simnet.Config{}, cfg)
 		for i := range p.wire.Pipes {
 			p.wire.Pipes[i].SetConfig(p.randomPath())

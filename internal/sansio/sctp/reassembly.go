@@ -8,8 +8,10 @@ type dataChunk struct {
 	tsn     TSN
 	stream  StreamID
 	ssn     uint16
-	ppid    PPID
 	flags   byte
+	ppid    PPID
+	mid     uint32 // of I-DATA
+	fsn     uint32 // likewise
 	payload []byte // borrowed from the packet, unless it is kept in reassembly.fragments
 }
 
@@ -29,18 +31,19 @@ type fragment struct {
 	size        int // bytes of the run
 }
 
-// heldMessage waits for messages with smaller SSNs.
+// heldMessage waits for messages with smaller numbers.
 type heldMessage struct {
 	data []byte
 	ppid PPID
-	ssn  uint16
+	mid  uint32
 }
 
 // inStream is the receiving side of a stream.
 type inStream struct {
-	held  []heldMessage // a heap, the nearest SSN first
-	next  uint16        // SSN
-	reset bool          // nothing arrived since the peer reset it
+	held   []heldMessage // a heap, the nearest number first
+	next   uint32        // number; SSN is its lower half
+	passed uint32        // unordered messages of I-DATA with smaller numbers are not waited for
+	reset  bool          // nothing arrived since the peer reset it
 }
 
 // reassembly makes messages of chunks and puts them in their streams' order. It counts all that it keeps.
@@ -51,6 +54,10 @@ type reassembly struct {
 	begun   dataChunk // the last chunk of the message that all chunks up to the cumulative TSN have begun and not ended
 	partial []byte    // what of it has arrived; empty when there is none
 	hint    int       // size of the last message that took more than one chunk
+
+	interleaved bool
+	parts       map[partID]*part // of I-DATA; never walked where order shows
+	last        *part            // the one that grew last, or nil
 
 	fragments map[TSN]*fragment // after the cumulative TSN; never walked where order shows
 	spare     []*fragment       // with a buffer of their own
@@ -220,15 +227,19 @@ func (r *reassembly) advance(from, to TSN, events *eventQueue) (orphans int, res
 func (r *reassembly) complete(d *dataChunk, data []byte, events *eventQueue) {
 	st := r.streams.make(d.stream)
 	st.reset = false
-	m := heldMessage{data: data, ppid: d.ppid, ssn: d.ssn}
+	m := heldMessage{data: data, ppid: d.ppid, mid: d.mid}
+	if !r.interleaved {
+		m.mid = widen(d.ssn, st.next)
+	}
 	switch {
 	case d.unordered():
+		st.passUnordered(m.mid)
 		r.deliver(d.stream, m, true, events)
-	case m.ssn == st.next:
+	case m.mid == st.next:
 		st.next++
 		r.deliver(d.stream, m, false, events)
 		r.release(d.stream, st, events)
-	case int16(m.ssn-st.next) > 0:
+	case int32(m.mid-st.next) > 0:
 		st.hold(m)
 	default: // its place has been passed
 		r.charged -= len(data) + messageOverhead
@@ -237,9 +248,9 @@ func (r *reassembly) complete(d *dataChunk, data []byte, events *eventQueue) {
 
 // release delivers what waited for st.next.
 func (r *reassembly) release(id StreamID, st *inStream, events *eventQueue) {
-	for len(st.held) > 0 && int16(st.held[0].ssn-st.next) <= 0 {
+	for len(st.held) > 0 && int32(st.held[0].mid-st.next) <= 0 {
 		m := st.unhold()
-		if m.ssn != st.next {
+		if m.mid != st.next {
 			r.charged -= len(m.data) + messageOverhead
 			continue
 		}
@@ -248,20 +259,23 @@ func (r *reassembly) release(id StreamID, st *inStream, events *eventQueue) {
 	}
 }
 
-// skip makes a stream no longer wait for SSNs up to ssn (RFC 3758 section 3.6).
-func (r *reassembly) skip(id StreamID, ssn uint16, events *eventQueue) {
+// widen makes a number of an SSN: that which is nearest to the one expected.
+func widen(ssn uint16, next uint32) uint32 { return next + uint32(int16(ssn-uint16(next))) }
+
+// skip makes a stream no longer wait for messages up to mid (RFC 3758 section 3.6).
+func (r *reassembly) skip(id StreamID, mid uint32, events *eventQueue) {
 	st := r.streams.make(id)
-	for len(st.held) > 0 && int16(st.held[0].ssn-ssn) <= 0 {
+	for len(st.held) > 0 && int32(st.held[0].mid-mid) <= 0 {
 		m := st.unhold()
-		if int16(m.ssn-st.next) < 0 {
+		if int32(m.mid-st.next) < 0 {
 			r.charged -= len(m.data) + messageOverhead
 			continue
 		}
-		st.next = m.ssn + 1
+		st.next = m.mid + 1
 		r.deliver(id, m, false, events)
 	}
-	if int16(ssn-st.next) >= 0 {
-		st.next = ssn + 1
+	if int32(mid-st.next) >= 0 {
+		st.next = mid + 1
 	}
 	r.release(id, st, events)
 }
@@ -287,6 +301,7 @@ func (r *reassembly) forwardTo(from, to TSN) {
 // resetStream begins a stream again at SSN 0 and says whether it was not in that state already. What waits for SSNs that the peer never
 // sent is lost.
 func (r *reassembly) resetStream(id StreamID) bool {
+	r.dropParts(func(p partID) bool { return p.stream == id })
 	st := r.streams.make(id)
 	for _, m := range st.held {
 		r.charged -= len(m.data) + messageOverhead
@@ -314,7 +329,7 @@ func (s *inStream) hold(m heldMessage) {
 	s.held = append(s.held, m)
 	for i := len(s.held) - 1; i > 0; {
 		up := (i - 1) / 2
-		if s.held[up].ssn-s.next <= s.held[i].ssn-s.next {
+		if s.held[up].mid-s.next <= s.held[i].mid-s.next {
 			break
 		}
 		s.held[up], s.held[i] = s.held[i], s.held[up]
@@ -333,7 +348,7 @@ func (s *inStream) unhold() heldMessage {
 	for i := 0; ; {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < last; child++ {
-			if s.held[child].ssn-m.ssn < s.held[least].ssn-m.ssn {
+			if s.held[child].mid-m.mid < s.held[least].mid-m.mid {
 				least = child
 			}
 		}

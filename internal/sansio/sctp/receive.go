@@ -79,13 +79,13 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 		a.handleLate(typ, tag)
 		return false
 	}
-	if a.state == StateCookieEchoed && (typ == chunkData || typ == chunkSack) {
+	if a.state == StateCookieEchoed && (typ == chunkData || typ == chunkIData || typ == chunkSack) {
 		// The peer only sends these when it has our cookie: its COOKIE ACK was lost or is late.
 		a.becomeEstablished()
 	}
 	switch typ {
-	case chunkData:
-		return a.handleData(flags, body)
+	case chunkData, chunkIData:
+		return a.handleData(typ == chunkIData, flags, body)
 	case chunkSack:
 		if a.open() {
 			a.handleSack(body)
@@ -123,8 +123,8 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 		return false
 	case chunkReconfig:
 		a.handleReconfig(body)
-	case chunkForwardTSN:
-		a.handleForward(body)
+	case chunkForwardTSN, chunkIForwardTSN:
+		a.handleForward(typ == chunkIForwardTSN, body)
 	default:
 		// "the highest-order 2 bits specify the action" (section 3.2).
 		a.stats.Drops.Unknown++
@@ -136,19 +136,29 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 	return !a.ended
 }
 
-// handleData takes a DATA chunk.
-func (a *Association) handleData(flags byte, body []byte) bool {
+// handleData takes a DATA or I-DATA chunk.
+func (a *Association) handleData(interleaved bool, flags byte, body []byte) bool {
 	drops := &a.stats.Drops
+	header := dataHeader - chunkHeader
+	if interleaved {
+		header = iDataHeader - chunkHeader
+	}
 	switch {
 	case a.state != StateEstablished && a.state != StateShutdownPending && a.state != StateShutdownSent:
 		drops.State++
 		return true
-	case len(body) < dataHeader-chunkHeader:
+	case interleaved != a.interleaving:
+		a.wrongChunk()
+		return false
+	case len(body) < header:
 		drops.Malformed++
 		return true
 	}
-	d := dataChunk{tsn: TSN(be32(body)), stream: StreamID(be16(body[4:])), ssn: be16(body[6:]), ppid: PPID(be32(body[8:])),
-		flags: flags, payload: body[12:]}
+	d := dataChunk{tsn: TSN(be32(body)), stream: StreamID(be16(body[4:])), ssn: be16(body[6:]), ppid: PPID(be32(body[header-4:])),
+		flags: flags, payload: body[header:]}
+	if interleaved {
+		d.setIData(be32(body[8:]))
+	}
 	if len(d.payload) == 0 {
 		// "If an endpoint receives a DATA chunk with no user data […], it SHOULD send an ABORT chunk" (section 6.2).
 		a.abort(&AbortError{Cause: causeNoUserData, Reason: "DATA without user data"}, body[:4])
@@ -198,7 +208,7 @@ func (a *Association) handleData(flags byte, body []byte) bool {
 		drops.Stream++
 		a.queueError(causeInvalidStream, []byte{byte(d.stream >> 8), byte(d.stream), 0, 0})
 	} else {
-		switch a.asm.insert(&d, next, &a.events) {
+		switch a.insert(&d, next) {
 		case insertOrphan:
 			drops.Orphan++
 		case insertTooLarge:
@@ -218,6 +228,13 @@ func (a *Association) handleData(flags byte, body []byte) bool {
 	}
 	a.maybeResetIncoming()
 	return true
+}
+
+func (a *Association) insert(d *dataChunk, next bool) insertResult {
+	if a.interleaving {
+		return a.asm.insertInterleaved(d, &a.events)
+	}
+	return a.asm.insert(d, next, &a.events)
 }
 
 // advanceReceived moves the cumulative TSN to t and over all that follows it and has arrived.
@@ -243,14 +260,17 @@ func (a *Association) tooLarge() {
 	a.abort(&AbortError{Cause: causeUserInitiated, Reason: reason}, []byte(reason))
 }
 
-// handleForward takes FORWARD TSN (RFC 3758 section 3.2).
-func (a *Association) handleForward(body []byte) {
+// handleForward takes FORWARD TSN (RFC 3758 section 3.2) or I-FORWARD-TSN (RFC 8260 section 2.3.1).
+func (a *Association) handleForward(interleaved bool, body []byte) {
 	set := &a.received
 	switch {
 	case !a.open():
 		a.stats.Drops.State++
 		return
-	case len(body) < 4 || len(body)%4 != 0 || set.base.Distance(TSN(be32(body))) > a.maxAhead:
+	case interleaved != a.interleaving:
+		a.wrongChunk()
+		return
+	case len(body) < 4 || (len(body)-4)%a.skipSize() != 0 || set.base.Distance(TSN(be32(body))) > a.maxAhead:
 		a.stats.Drops.Malformed++
 		return
 	}
@@ -265,9 +285,13 @@ func (a *Association) handleForward(body []byte) {
 	if !a.advanceReceived(to) {
 		return
 	}
+	if interleaved {
+		a.asm.skipInterleaved(body[4:], a.inStreams, &a.events)
+		body = body[:4]
+	}
 	for b := body[4:]; len(b) > 0; b = b[4:] {
 		if id := StreamID(be16(b)); int(id) < a.inStreams {
-			a.asm.skip(id, be16(b[2:]), &a.events)
+			a.asm.skip(id, widen(be16(b[2:]), a.asm.streams.make(id).next), &a.events)
 		}
 	}
 	a.maybeResetIncoming()

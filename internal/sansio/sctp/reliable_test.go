@@ -46,7 +46,7 @@ func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
 		if seed%2 == 0 {
 			cfg.LargerMTUs = largerMTUs
 		}
-		cfg.ZeroChecksum = seed%3 == 0
+		cfg.ZeroChecksum, cfg.Interleaving = seed%3 == 0, seed/4%2 == 0
 		p := newPair(t, seed, simnet.Config{}, cfg)
 		for i := range p.wire.Pipes {
 			p.wire.Pipes[i].SetConfig(p.randomPath())

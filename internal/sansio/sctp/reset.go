@@ -76,7 +76,7 @@ func (a *Association) ResetStream(now time.Time, id StreamID) {
 // Release forgets that a stream was reset, so that it can be used again; both directions should have been reset.
 func (a *Association) Release(id StreamID) {
 	if st := a.out.get(id); st != nil && st.reset == resetDone {
-		*st = outStream{id: id, skipping: st.skipping, skipSSN: st.skipSSN, skipTSN: st.skipTSN}
+		*st = outStream{id: id, skip: st.skip}
 		if in := a.asm.streams.get(id); in != nil {
 			in.reset = false // the next request is another one; a number it may have by now, if the peer was first to use it again
 		}
@@ -202,7 +202,7 @@ func (a *Association) handleResetRequest(number uint32, last TSN, streams []byte
 	}
 	if len(streams) == 0 { // "If no streams are listed, then all streams are to be reset." (section 4.1): those that were used
 		a.asm.streams.each(func(id StreamID, st *inStream) {
-			if st.next != 0 || len(st.held) > 0 {
+			if st.next != 0 || st.passed != 0 || len(st.held) > 0 {
 				r.streams = append(r.streams, id)
 			}
 		})
@@ -286,7 +286,7 @@ func (a *Association) resetAnswered(result uint32) {
 		st := a.out.get(id)
 		st.reset = resetDone
 		if err == nil {
-			st.ssn = 0
+			st.mids = [2]uint32{}
 		}
 	}
 	a.events.pushRare(EventOutgoingReset, done, err)

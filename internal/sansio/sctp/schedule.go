@@ -3,25 +3,28 @@ package sctp
 // outStream is the sending side of a stream.
 type outStream struct {
 	head, tail *message   // not yet sent whole, in order
-	next       *outStream // in the scheduler's round
+	prev, next *outStream // in the scheduler's round
 	buffered   int        // bytes of them that have not been sent
-	low        int        // threshold of EventBufferedAmountLow
+	low        int32      // threshold of EventBufferedAmountLow
 	pending    int32      // messages that are not yet forgotten, those in flight included
-	skipTSN    TSN        // the last abandoned ordered chunk, and its SSN, while in forward.skips
-	skipSSN    uint16
-	ssn        uint16 // of the next ordered message
+	mids       [2]uint32  // of the next ordered and unordered message
+	skip       [2]uint16  // 1 + where in forward.skips they are, or 0
 	id         StreamID
 	reset      resetState
 	scheduled  bool
-	skipping   bool
 }
 
-// schedule decides whose message is sent next. Streams take turns by message: "The transmitter MUST then assign, in sequence, a separate TSN
+// schedule decides whose message is sent next. Streams take turns, with I-DATA by fragment, with DATA by message: "The transmitter MUST then assign, in sequence, a separate TSN
 // to each of the DATA chunks in the series." (RFC 9260 section 6.9), so that a message that was begun is always finished first.
 type schedule struct {
-	head, tail *outStream
-	buffered   int // bytes of all streams that have not been sent
+	round          // streams that have a turn
+	waiting  round // streams whose first message is too large to be begun now; only while others are begun
+	begun    int   // bytes of the large messages that were begun and are not finished, with I-DATA
+	buffered int   // bytes of all streams that have not been sent
 }
+
+// round is a list of streams.
+type round struct{ head, tail *outStream }
 
 func (s *schedule) empty() bool { return s.head == nil }
 
@@ -41,8 +44,8 @@ func (s *schedule) enqueue(st *outStream, m *message) {
 	}
 }
 
-func (s *schedule) push(st *outStream) {
-	if s.tail == nil {
+func (s *round) push(st *outStream) {
+	if st.prev = s.tail; s.tail == nil {
 		s.head = st
 	} else {
 		s.tail.next = st
@@ -50,19 +53,36 @@ func (s *schedule) push(st *outStream) {
 	s.tail = st
 }
 
-// pop takes the message whose turn it is, all of which was sent or given up, out of its stream's queue; the next stream has its turn.
-func (s *schedule) pop() *message {
-	st := s.head
+// rotate ends the turn of the first stream.
+func (s *round) rotate() {
+	if st := s.head; st != s.tail {
+		s.remove(st)
+		s.push(st)
+	}
+}
+
+func (s *round) remove(st *outStream) {
+	if st.prev == nil {
+		s.head = st.next
+	} else {
+		st.prev.next = st.next
+	}
+	if st.next == nil {
+		s.tail = st.prev
+	} else {
+		st.next.prev = st.prev
+	}
+	st.prev, st.next = nil, nil
+}
+
+// pop takes the first message of st, all of which was sent or given up, out of the queue; st waits for its next turn.
+func (s *schedule) pop(st *outStream) *message {
 	m := st.head
 	if st.head = m.next; st.head == nil {
 		st.tail = nil
 	}
 	m.next = nil
-	s.head = st.next
-	if s.head == nil {
-		s.tail = nil
-	}
-	st.next = nil
+	s.remove(st)
 	if st.scheduled = st.head != nil; st.scheduled {
 		s.push(st)
 	}
@@ -74,7 +94,7 @@ func (a *Association) unbuffer(st *outStream, n int) {
 	before := st.buffered
 	st.buffered -= n
 	a.sched.buffered -= n
-	if before > st.low && st.buffered <= st.low {
+	if before > int(st.low) && st.buffered <= int(st.low) {
 		e := queuedEvent{kind: EventBufferedAmountLow, stream: st.id}
 		if a.open() {
 			a.events.push(e)
@@ -89,7 +109,13 @@ func (a *Association) nextMessage() *message {
 	for !a.sched.empty() {
 		m := a.sched.head.head
 		if !m.expired(a.now) {
-			return m
+			if a.mayBegin(m) {
+				return m
+			}
+			st := a.sched.head
+			a.sched.remove(st)
+			a.sched.waiting.push(st)
+			continue
 		}
 		if m.sent > 0 {
 			if !a.forward.supported {
@@ -110,7 +136,7 @@ func (a *Association) nextMessage() *message {
 // dropUnsent drops the message whose turn it is and of which nothing was sent: the peer never hears of it.
 func (a *Association) dropUnsent() {
 	st := a.sched.head
-	m := a.sched.pop()
+	m := a.sched.pop(st)
 	a.stats.MessagesAbandoned++
 	a.unbuffer(st, len(m.data))
 	a.forget(st, m)

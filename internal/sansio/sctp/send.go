@@ -49,7 +49,7 @@ func (a *Association) BufferedAmount(id StreamID) int {
 // SetBufferedAmountLowThreshold sets when EventBufferedAmountLow is due: when the buffered amount falls from above n to n or less.
 func (a *Association) SetBufferedAmountLowThreshold(id StreamID, n int) {
 	st := a.out.make(id)
-	st.id, st.low = id, max(n, 0)
+	st.id, st.low = id, int32(min(max(n, 0), 1<<31-1))
 }
 
 // AppendPacket appends the next packet to dst; false: there is nothing to send now. It is called until it says false after anything else
@@ -124,7 +124,7 @@ func (a *Association) appendControl(dst []byte, start int) []byte {
 			dst = a.appendSack(dst, a.mtu-(len(dst)-start))
 		}
 		room := a.mtu - (len(dst) - start)
-		if a.forwardDue() && forwardHeader+4*len(a.forward.skips) <= room {
+		if a.forwardDue() && a.forwardSize() <= room {
 			a.forward.due = false
 			dst = a.appendForward(dst)
 			a.stats.ForwardTSNs++
@@ -167,14 +167,14 @@ func (a *Association) mayData() bool {
 // mayRepeatNow says whether a lost chunk may be sent into the peer's window. It had its place there when it was first sent; only a window
 // that has closed since keeps it back, except one as a probe.
 func (a *Association) mayRepeatNow(c *sentChunk) bool {
-	return a.sent.inFlight == 0 || c.size() <= a.peerWindow
+	return a.sent.inFlight == 0 || a.sent.size(c) <= a.peerWindow
 }
 
 // windowOpen says whether the peer's window takes the next chunk of m. When it does not and nothing is in flight whose SACK would tell
 // more, T3 runs: "The sender SHOULD send the first zero window probe after 1 RTO" (section 6.1 A).
 func (a *Association) windowOpen(m *message) bool {
 	q := &a.sent
-	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-dataHeader)
+	n := min(len(m.data)-int(m.sent), a.mtu-headerSize-q.header)
 	switch {
 	case q.len() >= maxOutstanding:
 		return false
@@ -196,14 +196,14 @@ const maxOutstanding = 1 << 20
 func (a *Association) appendData(dst []byte, start int) []byte {
 	q := &a.sent
 	before, flight, flags := q.inFlight, q.flight, -1 // where the flags of the last DATA chunk are
-	limit, most := a.path.size, a.mtu-headerSize-dataHeader
+	limit, most := a.path.size, a.mtu-headerSize-q.header
 	if a.credit > 0 || a.windowProbe || q.lost > 0 && a.path.hole.n > 0 {
 		limit = a.mtu // what asks whether anything arrives must not depend on the path's width, nor what may be lost because of it
 	}
 	for q.lost > 0 {
 		t := q.firstLost()
 		c := q.at(t)
-		if c.size() > limit-(len(dst)-start) || !a.mayRepeatNow(c) {
+		if q.size(c) > limit-(len(dst)-start) || !a.mayRepeatNow(c) {
 			break
 		}
 		q.change(c, t, sentInFlight)
@@ -222,7 +222,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 			if m == nil || !a.windowOpen(m) {
 				break
 			}
-			n, room := min(len(m.data)-int(m.sent), most), (limit-(len(dst)-start)-dataHeader)&^3
+			n, room := min(len(m.data)-int(m.sent), most), (limit-(len(dst)-start)-q.header)&^3
 			if n > room {
 				// A message is only split if it fits into no chunk: its loss shall not be another's.
 				if room <= 0 || m.sent == 0 && len(m.data) <= most {
@@ -231,16 +231,24 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 				n = room
 			}
 			st := a.sched.head
-			if m.chunks == 0 && !m.unordered {
-				m.ssn = st.ssn
-				st.ssn++
+			if m.chunks == 0 {
+				mid := &st.mids[index(m.unordered)]
+				m.mid = *mid
+				*mid++
+				if a.interleaving && len(m.data) > most {
+					m.begun = true
+					a.sched.begun += len(m.data)
+				}
 			}
 			t := q.add(m, int(m.sent), n, sentInFlight)
 			flags = len(dst) + 1
 			dst = a.appendChunk(dst, start, t)
 			if m.allSent() {
-				a.sched.pop()
+				a.sched.pop(st)
+				a.finishLarge(m)
 				a.stats.MessagesSent++
+			} else if a.interleaving {
+				a.sched.rotate()
 			}
 			a.unbuffer(st, n)
 		}
@@ -268,7 +276,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 	return dst
 }
 
-// appendChunk appends the DATA chunk t (section 3.3.1) to the packet that began at start, and launches it.
+// appendChunk appends the DATA or I-DATA chunk t (section 3.3.1) to the packet that began at start, and launches it.
 func (a *Association) appendChunk(dst []byte, start int, t TSN) []byte {
 	q := &a.sent
 	c := q.at(t)
@@ -284,10 +292,18 @@ func (a *Association) appendChunk(dst []byte, start int, t TSN) []byte {
 		flags |= flagU
 	}
 	n := int(c.n)
-	dst = append(dst, chunkData, flags, byte((dataHeader+n)>>8), byte(dataHeader+n),
-		byte(t>>24), byte(t>>16), byte(t>>8), byte(t),
-		byte(m.stream>>8), byte(m.stream), byte(m.ssn>>8), byte(m.ssn),
-		byte(m.ppid>>24), byte(m.ppid>>16), byte(m.ppid>>8), byte(m.ppid))
+	if a.interleaving {
+		dst = appendIDataHeader(dst, flags, n, t, m, c.index)
+	} else {
+		ssn := m.mid
+		if m.unordered {
+			ssn = 0
+		}
+		dst = append(dst, chunkData, flags, byte((dataHeader+n)>>8), byte(dataHeader+n),
+			byte(t>>24), byte(t>>16), byte(t>>8), byte(t),
+			byte(m.stream>>8), byte(m.stream), byte(ssn>>8), byte(ssn),
+			byte(m.ppid>>24), byte(m.ppid>>16), byte(m.ppid>>8), byte(m.ppid))
+	}
 	dst = append(dst, m.data[c.off:int(c.off)+n]...)
 	q.launch(t, a.now, len(dst)-start > a.mtu)
 	return pad(dst, n)

@@ -16,15 +16,14 @@ type sentChunk struct {
 	sentAt     instant
 	packet     uint64 // the number of the packet that carried it last
 	prev, next TSN    // in the list of those in flight
+	before     TSN    // the chunk of the message that this one follows, if it is not the first
+	index      uint32 // among the chunks of the message: FSN
 	off        uint32 // of its bytes in the message
 	n          uint16
 	rtx        uint16 // how often it was sent again
 	state      sentState
 	large      bool // it lay beyond the base of a larger packet
 }
-
-// size is what the chunk takes in a packet, and of the congestion window.
-func (c *sentChunk) size() int { return dataHeader + padded(int(c.n)) }
 
 // charge is what the chunk takes of the peer's window. Peers count messages with their bookkeeping, as we do, or only bytes.
 func (c *sentChunk) charge() int {
@@ -50,6 +49,7 @@ type sentQueue struct {
 	lost     int // chunks
 	lostFrom TSN // none before is lost
 
+	header  int    // of a chunk: dataHeader or iDataHeader
 	packets uint64 // number of the next packet, from 1
 	largest uint64 // largest number of a packet of which something was acknowledged
 
@@ -61,6 +61,9 @@ func (q *sentQueue) reset(initial TSN) {
 	q.cum, q.next, q.lostFrom, q.packets = initial-1, initial, initial, 1
 	q.acked.reset(q.cum)
 }
+
+// size is what a chunk takes in a packet, and of the congestion window.
+func (q *sentQueue) size(c *sentChunk) int { return q.header + padded(int(c.n)) }
 
 func (q *sentQueue) at(t TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
 
@@ -78,10 +81,8 @@ func (q *sentQueue) add(m *message, off, n int, state sentState) TSN {
 	}
 	t := q.next
 	q.next++
-	*q.at(t) = sentChunk{msg: m, off: uint32(off), n: uint16(n), state: state}
-	if m.chunks == 0 {
-		m.first = t
-	}
+	*q.at(t) = sentChunk{msg: m, off: uint32(off), n: uint16(n), state: state, before: m.last, index: m.chunks}
+	m.last = t
 	m.chunks++
 	m.held++
 	m.unacked++
@@ -101,7 +102,7 @@ func (q *sentQueue) launch(t TSN, now instant, large bool) {
 	}
 	q.tail = t
 	q.inFlight++
-	q.flight += c.size()
+	q.flight += q.size(c)
 	q.charged += c.charge()
 }
 
@@ -119,7 +120,7 @@ func (q *sentQueue) land(t TSN, state sentState) {
 		q.at(c.next).prev = c.prev
 	}
 	q.inFlight--
-	q.flight -= c.size()
+	q.flight -= q.size(c)
 	q.charged -= c.charge()
 	q.change(c, t, state)
 }

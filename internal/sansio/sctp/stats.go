@@ -24,6 +24,7 @@ type Stats struct {
 	PathProbes, BlackHoles               uint64 // larger packets that were tried; how often what had passed no longer did
 
 	ZeroChecksum bool // packets leave without checksum
+	Interleaving bool // I-DATA was agreed
 
 	Drops Drops
 }
@@ -51,7 +52,7 @@ func (a *Association) Stats() Stats {
 	s.ReceiveWindow = a.window()
 	s.PeerReceiveWindow = max(0, a.peerWindow-a.sent.charged)
 	s.InFlight, s.Buffered = a.sent.flight, a.sched.buffered
-	s.MTU, s.ZeroChecksum = a.path.size, a.zeroChecksum
+	s.MTU, s.ZeroChecksum, s.Interleaving = a.path.size, a.zeroChecksum, a.interleaving
 	s.RTT, s.RTTVar, s.RTO = a.rto.srtt, a.rto.rttvar, a.rto.current()
 	return s
 }

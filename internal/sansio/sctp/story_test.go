@@ -116,6 +116,10 @@ func (s *story) command(f []string) {
 		for _, p := range s.wire.Pipes {
 			p.SetConfig(c)
 		}
+	case "interleaving":
+		for _, a := range s.end {
+			a.cfg.Interleaving = true
+		}
 	case "larger": // sizes of packets that are probed
 		for _, a := range s.end {
 			a.path = newPathMTU(a.mtu, []int{number(1), number(2)})
@@ -188,6 +192,21 @@ func (s *story) packet(from int, b []byte) bool {
 				if flags>>i&1 != 0 {
 					text += string(name)
 				}
+			}
+		case chunkIData:
+			text = fmt.Sprintf("I-DATA %d s%d:%d", own(be32(v)), be16(v[4:]), be32(v[8:]))
+			if flags&flagB == 0 {
+				text += fmt.Sprintf(".%d", be32(v[12:]))
+			}
+			for i, name := range "EBUI" {
+				if flags>>i&1 != 0 {
+					text += string(name)
+				}
+			}
+		case chunkIForwardTSN:
+			text = fmt.Sprintf("I-FORWARD TSN %d", own(be32(v)))
+			for v := v[4:]; len(v) > 0; v = v[8:] {
+				text += fmt.Sprintf(" s%d:%d", be16(v), be32(v[4:])) + strings.Repeat("U", int(v[3]))
 			}
 		case chunkSack:
 			text = fmt.Sprintf("SACK %d", theirs(be32(v)))

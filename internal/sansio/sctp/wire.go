@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 )
 
-// Chunk types (RFC 9260 section 3.2, RFC 6525, RFC 4820, RFC 3758).
+// Chunk types (RFC 9260 section 3.2, RFC 6525, RFC 4820, RFC 3758, RFC 8260).
 const (
 	chunkData             = 0
 	chunkInit             = 1
@@ -20,9 +20,11 @@ const (
 	chunkCookieEcho       = 10
 	chunkCookieAck        = 11
 	chunkShutdownComplete = 14
+	chunkIData            = 64
 	chunkReconfig         = 130
 	chunkPad              = 132
 	chunkForwardTSN       = 192
+	chunkIForwardTSN      = 194
 )
 
 // Flags of DATA (section 3.3.1); flagT is that of ABORT and SHUTDOWN COMPLETE.
@@ -39,6 +41,7 @@ const (
 	headerSize    = 12
 	chunkHeader   = 4
 	dataHeader    = 16
+	iDataHeader   = 20
 	initHeader    = 20
 	sackHeader    = 16
 	forwardHeader = 8
