@@ -10,7 +10,6 @@ type link struct {
 	*world
 	a, b    Handle
 	got     int // messages at B, and at A
-	bytes   int
 	packets int
 	echo    bool
 }
@@ -27,7 +26,7 @@ func newLink(t testing.TB, whole bool) *link {
 		l.put(message16K)
 	}
 	l.drain()
-	l.got, l.bytes, l.packets = 0, 0, 0
+	l.got, l.packets = 0, 0
 	return l
 }
 
@@ -71,7 +70,6 @@ func (l *link) carry(from int) (n int) {
 		for e, ok := other.PollEvent(); ok; e, ok = other.PollEvent() {
 			if e.Kind == EventMessage {
 				l.got++
-				l.bytes += len(e.Data)
 				if l.echo && from == 0 {
 					if err := other.Send(l.now, l.b, e.Data, false); err != nil {
 						l.fatalf("%v", err)

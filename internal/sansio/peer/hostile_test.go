@@ -23,7 +23,7 @@ func hostile(t *testing.T, cfg Config) (w *world, s *sniffer, a Handle) {
 	s = new(sniffer)
 	cfg.KeyLog = &s.keyLog
 	w = newWorld(t, 1, lan, cfg)
-	w.see = func(from int, b []byte) bool { s.describe(from, b); return true }
+	w.sniff(s)
 	a, _ = w.connect()
 	w.settle()
 	return w, s, a
@@ -273,7 +273,7 @@ func TestFloodBeyondTheWindow(t *testing.T) {
 // Before anything is verified, a peer whose checks are right floods with handshake fragments, records for later, and checks: little is held.
 func TestFloodDuringHandshake(t *testing.T) {
 	w := newWorld(t, 1, lan)
-	a := w.open(0, reliable("chat"))
+	w.open(0, reliable("chat"))
 	answer := w.answer(1, w.offer(0))
 	w.run(15 * time.Millisecond)
 	before := heap()
@@ -313,7 +313,6 @@ func TestFloodDuringHandshake(t *testing.T) {
 	if s := w.ear[0].connection(); s != Failed && s != Connected {
 		t.Errorf("A is %s", s.name())
 	}
-	_ = a
 	runtime.KeepAlive(w)
 }
 

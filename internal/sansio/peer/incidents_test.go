@@ -193,7 +193,7 @@ func TestCVE_2019_20786_PlaintextData(t *testing.T) {
 	for _, passive := range []bool{false, true} {
 		w := newWorld(t, 1, lan, Config{PassiveAnswer: passive})
 		var s sniffer
-		w.see = func(from int, b []byte) bool { s.describe(from, b); return true }
+		w.sniff(&s)
 		w.core[0].cfg.KeyLog = &s.keyLog
 		a, _ := w.connect()
 		w.settle()

@@ -11,7 +11,7 @@ import (
 )
 
 // From the moment at which both sides have each other's description, a channel is open everywhere after four and a half round trips, in both
-// DTLS roles, whatever a round trip takes: 1 of ICE, 2 of DTLS, 1.5 of SCTP. The answerer's first message is there at the same time, since it
+// DTLS roles, whatever a round trip takes: 1 of ICE, 2 of DTLS, 1.5 of SCTP. The first message is there at the same time, since the DTLS client
 // has the channel half a round trip earlier. Times are in round trips, packets those that each end has sent by then.
 func TestSetupInRoundTrips(t *testing.T) {
 	const file = "testdata/setup.golden"

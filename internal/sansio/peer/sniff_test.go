@@ -252,7 +252,7 @@ func (s *sniffer) data(from int, stream, ssn uint16, ppid uint32, payload []byte
 	return chunk(chunkData, 3, append(v, payload...))
 }
 
-// sniffed makes a world whose every datagram is seen by a sniffer.
+// sniff lets s see every datagram.
 func (w *world) sniff(s *sniffer) {
 	w.see = func(from int, b []byte) bool {
 		s.describe(from, b)
