@@ -20,10 +20,13 @@ func newRTO(c *Config) rto {
 // minHandshakeRTO is how quickly a handshake packet is repeated at the earliest, as DTLS in libwebrtc does.
 const minHandshakeRTO = 50 * time.Millisecond
 
+// maxRTO is RTO.Max of RFC 9260 section 16.
+const maxRTO = time.Minute
+
 // hint is told a round trip that another layer measured; it serves for the handshake.
 func (r *rto) hint(rtt time.Duration) {
 	if rtt > 0 && r.srtt == 0 && !r.settled {
-		r.base = min(max(3*rtt, minHandshakeRTO), r.upper)
+		r.base = min(max(3*rtt, minHandshakeRTO), maxRTO)
 	}
 }
 
@@ -37,7 +40,8 @@ func (r *rto) measure(rtt time.Duration) {
 		r.rttvar += ((r.srtt - rtt).Abs() - r.rttvar) / 4
 		r.srtt += (rtt - r.srtt) / 8
 	}
-	r.base = min(max(r.srtt+max(4*r.rttvar, time.Millisecond), r.lower), r.upper)
+	// It may be above r.upper, which bounds backing off: on a path whose round trip is longer every timeout would come too early.
+	r.base = min(max(r.srtt+max(4*r.rttvar, time.Millisecond), r.lower), maxRTO)
 }
 
 // current is the RTO with backing off: "set RTO = RTO * 2 ("back off the timer")", bounded by RTO.Max (section 6.3.3, rule E2).
