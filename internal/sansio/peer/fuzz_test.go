@@ -272,7 +272,7 @@ func FuzzCore(f *testing.F) {
 
 // Any operations in any order, with any bytes from the network: nothing panics, and each core holds to its promises after each.
 func TestRandomOperations(t *testing.T) {
-	seeds := uint64(700)
+	seeds := uint64(500)
 	if testing.Short() {
 		seeds = 150
 	}

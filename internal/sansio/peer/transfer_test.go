@@ -29,7 +29,7 @@ func roughPath(seed uint64) simnet.Config {
 // Over any path that is not down, two cores connect, all reliable messages arrive, once each, those of an ordered channel in their order, and
 // then the channels close at both ends. What was counted against the receive window is all given back.
 func TestRoughPaths(t *testing.T) {
-	seeds := uint64(600)
+	seeds := uint64(500)
 	if testing.Short() {
 		seeds = 200
 	}
