@@ -754,3 +754,59 @@ func TestGatheringFilters(t *testing.T) {
 
 func isIPv4(a netip.Addr) bool { return a.Is4() }
 func isIPv6(a netip.Addr) bool { return a.Is6() }
+
+// HandlerFuncs calls the function of each event, with what the event tells, and does without those that are not set; Handlers calls all its
+// handlers, in their order.
+func TestHandlerFuncs(t *testing.T) {
+	typ := reflect.TypeFor[rtc.EventHandler]()
+	var heard []string
+	full := func(name string) *rtc.HandlerFuncs {
+		h := &rtc.HandlerFuncs{}
+		v := reflect.ValueOf(h).Elem()
+		if v.NumField() != typ.NumMethod() {
+			t.Fatalf("HandlerFuncs has %d functions for %d events", v.NumField(), typ.NumMethod())
+		}
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			v.Field(i).Set(reflect.MakeFunc(field.Type, func(args []reflect.Value) []reflect.Value {
+				line := name + " " + field.Name
+				for _, a := range args {
+					line += fmt.Sprintf(" %v", a)
+				}
+				heard = append(heard, line)
+				return nil
+			}))
+		}
+		return h
+	}
+	pc, dc := new(rtc.PeerConnection), new(rtc.DataChannel)
+	args := map[reflect.Type]any{
+		reflect.TypeFor[*rtc.PeerConnection](): pc, reflect.TypeFor[*rtc.DataChannel](): dc, reflect.TypeFor[error](): errors.New("reason"),
+		reflect.TypeFor[*rtc.ICECandidate](): &rtc.ICECandidate{}, reflect.TypeFor[rtc.ICECandidateError](): rtc.ICECandidateError{ErrorCode: 5},
+		reflect.TypeFor[rtc.SignalingState](): rtc.SignalingStateHaveLocalOffer, reflect.TypeFor[rtc.ICEGatheringState](): rtc.ICEGatheringStateComplete,
+		reflect.TypeFor[rtc.ICEConnectionState](): rtc.ICEConnectionStateChecking, reflect.TypeFor[rtc.PeerConnectionState](): rtc.PeerConnectionStateFailed,
+		reflect.TypeFor[rtc.DataChannelMessage](): rtc.DataChannelMessage{IsString: true, Data: []byte("x")},
+	}
+	hs := []rtc.EventHandler{full("first"), &rtc.HandlerFuncs{}, rtc.BaseHandler{}, full("second")}
+	h := rtc.Handlers(hs...)
+	hs[0] = nil // it keeps its own list
+	for i := range typ.NumMethod() {
+		m := typ.Method(i)
+		var in []reflect.Value
+		want := ""
+		for j := range m.Type.NumIn() {
+			v, ok := args[m.Type.In(j)]
+			if !ok {
+				t.Fatalf("%s takes a %v", m.Name, m.Type.In(j))
+			}
+			in = append(in, reflect.ValueOf(v))
+			want += fmt.Sprintf(" %v", reflect.ValueOf(v))
+		}
+		heard = nil
+		reflect.ValueOf(h).Method(i).Call(in)
+		name := strings.TrimPrefix(m.Name, "On")
+		if !slices.Equal(heard, []string{"first " + name + want, "second " + name + want}) {
+			t.Errorf("%s: %q", m.Name, heard)
+		}
+	}
+}
