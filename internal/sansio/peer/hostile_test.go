@@ -227,6 +227,7 @@ func TestFloodBeyondTheWindow(t *testing.T) {
 		"without an end": func(s *sniffer, i int) []byte {
 			c := s.data(1, 1, 0, ppidBinary, payload)
 			c[1] = 0
+			binary.BigEndian.PutUint32(c[16:], uint32(i)) // FSN
 			if i == 0 {
 				c[1] = 2
 			}
@@ -236,6 +237,7 @@ func TestFloodBeyondTheWindow(t *testing.T) {
 			s.tsn[1]++
 			c := s.data(1, 1, 0, ppidBinary, payload)
 			c[1] = 0
+			binary.BigEndian.PutUint32(c[16:], uint32(2*i+2)) // FSN
 			return c
 		},
 		"order with gaps":   func(s *sniffer, i int) []byte { return s.data(1, 1, uint16(2*i+3), ppidBinary, payload) },

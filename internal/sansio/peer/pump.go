@@ -115,7 +115,7 @@ func (c *Core) startSCTP(now time.Time) {
 	cfg := c.cfg.sctp()
 	cfg.RemotePort = c.transport.sctpPort
 	cfg.MTU = (mtu - head - tail) &^ 3
-	cfg.ZeroChecksum = true
+	cfg.ZeroChecksum, cfg.Interleaving = true, true
 	if c.whole {
 		for _, n := range largerMTUs {
 			cfg.LargerMTUs = append(cfg.LargerMTUs, n-head-tail)

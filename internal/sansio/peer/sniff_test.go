@@ -181,7 +181,7 @@ func (s *sniffer) learnKeys() bool {
 }
 
 const (
-	chunkData       = 0
+	chunkIData      = 64
 	chunkInit       = 1
 	chunkInitAck    = 2
 	chunkAbort      = 6
@@ -189,8 +189,8 @@ const (
 	chunkReconfig   = 130
 )
 
-var chunkNames = map[byte]string{0: "DATA", 1: "INIT", 2: "INIT-ACK", 3: "SACK", 4: "HEARTBEAT", 5: "HEARTBEAT-ACK", 6: "ABORT", 7: "SHUTDOWN",
-	8: "SHUTDOWN-ACK", 9: "ERROR", 10: "COOKIE-ECHO", 11: "COOKIE-ACK", 14: "SHUTDOWN-COMPLETE", 130: "RE-CONFIG", 192: "FORWARD-TSN"}
+var chunkNames = map[byte]string{0: "DATA", 64: "I-DATA", 1: "INIT", 2: "INIT-ACK", 3: "SACK", 4: "HEARTBEAT", 5: "HEARTBEAT-ACK", 6: "ABORT", 7: "SHUTDOWN",
+	8: "SHUTDOWN-ACK", 9: "ERROR", 10: "COOKIE-ECHO", 11: "COOKIE-ACK", 14: "SHUTDOWN-COMPLETE", 130: "RE-CONFIG", 192: "FORWARD-TSN", 132: "PAD", 194: "I-FORWARD-TSN"}
 
 func (s *sniffer) describeSCTP(from int, b []byte) string {
 	var list []string
@@ -204,17 +204,17 @@ func (s *sniffer) describeSCTP(from int, b []byte) string {
 			s.tag[from] = binary.BigEndian.Uint32(chunk[4:])
 			s.initial[from] = binary.BigEndian.Uint32(chunk[16:])
 			s.tsn[from] = s.initial[from] - 1
-		case chunkData:
+		case chunkIData:
 			if t := binary.BigEndian.Uint32(chunk[4:]); int32(t-s.tsn[from]) > 0 {
 				s.tsn[from] = t
 			}
-			switch ppid := binary.BigEndian.Uint32(chunk[12:]); {
-			case ppid == 50 && chunk[16] == 3:
+			switch ppid := binary.BigEndian.Uint32(chunk[16:]); {
+			case ppid == 50 && chunk[20] == 3:
 				text += " OPEN"
-			case ppid == 50 && chunk[16] == 2:
+			case ppid == 50 && chunk[20] == 2:
 				text += " ACK"
 			default:
-				text += fmt.Sprintf(" %d", n-16)
+				text += fmt.Sprintf(" %d", n-20)
 			}
 			text += fmt.Sprintf("/s%d", binary.BigEndian.Uint16(chunk[8:]))
 		}
@@ -242,14 +242,15 @@ func chunk(typ, flags byte, value []byte) []byte {
 	return append(b, make([]byte, -len(b)&3)...)
 }
 
-// data makes a DATA chunk that is a whole ordered message with the next TSN of from.
-func (s *sniffer) data(from int, stream, ssn uint16, ppid uint32, payload []byte) []byte {
+// data makes an I-DATA chunk that is a whole ordered message with the next TSN of from.
+func (s *sniffer) data(from int, stream, mid uint16, ppid uint32, payload []byte) []byte {
 	s.tsn[from]++
 	v := binary.BigEndian.AppendUint32(nil, s.tsn[from])
 	v = binary.BigEndian.AppendUint16(v, stream)
-	v = binary.BigEndian.AppendUint16(v, ssn)
+	v = binary.BigEndian.AppendUint16(v, 0)
+	v = binary.BigEndian.AppendUint32(v, uint32(mid))
 	v = binary.BigEndian.AppendUint32(v, ppid)
-	return chunk(chunkData, 3, append(v, payload...))
+	return chunk(chunkIData, 3, append(v, payload...))
 }
 
 // sniff lets s see every datagram.

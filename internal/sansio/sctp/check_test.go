@@ -134,7 +134,11 @@ func (a *Association) check() {
 			size += len(f)
 			ensure(fsn > p.next, "early fragment %d, next %d", fsn, p.next)
 		}
-		charge += size + messageOverhead*(1+len(p.early))
+		charge += size + partOverhead + messageOverhead*len(p.early)
+		if p.early != nil {
+			charge += earlyOverhead
+		}
+		ensure(size > 0, "an empty part")
 		ensure(p.id == id && p.size == size, "part of %d/%d bytes", size, p.size)
 	}
 	r.streams.each(func(id StreamID, st *inStream) {

@@ -77,6 +77,12 @@ type part struct {
 	early map[uint32][]byte // fragments after next; never walked where order shows
 }
 
+// What a part is charged with beyond its fragments, and for the map of the early ones: what they cost to keep.
+const (
+	partOverhead  = 128
+	earlyOverhead = 256
+)
+
 // insertInterleaved takes an I-DATA chunk that is not a duplicate. Its message is found by stream and number, whatever its TSN is.
 func (r *reassembly) insertInterleaved(d *dataChunk, events *eventQueue) insertResult {
 	n := len(d.payload)
@@ -100,6 +106,9 @@ func (r *reassembly) insertInterleaved(d *dataChunk, events *eventQueue) insertR
 	_, twice := p.early[d.fsn]
 	switch {
 	case twice || d.fsn < p.next || (d.fsn == 0) != (d.flags&flagB != 0) || p.ended && (d.fsn > p.end || d.flags&flagE != 0):
+		if p.size == 0 {
+			r.dropPart(p)
+		}
 		return insertOrphan
 	case p.size+n > r.limit:
 		return insertTooLarge
@@ -115,13 +124,18 @@ func (r *reassembly) insertInterleaved(d *dataChunk, events *eventQueue) insertR
 	if d.fsn != p.next {
 		if p.early == nil {
 			p.early = make(map[uint32][]byte)
+			r.charged += earlyOverhead
 		}
 		p.early[d.fsn] = append([]byte(nil), d.payload...)
 		r.charged += messageOverhead
 		return insertOK
 	}
 	if d.fsn == 0 {
-		p.data = make([]byte, 0, min(max(r.hint, 2*n, p.size), r.limit))
+		hint := 0
+		if len(r.parts) == 1 {
+			hint = r.hint // a peer that begins many messages shall not be given as much for each
+		}
+		p.data = make([]byte, 0, min(max(hint, 2*n, p.size), r.limit))
 	}
 	p.data = append(p.data, d.payload...)
 	p.next++
@@ -158,12 +172,16 @@ func (r *reassembly) part(id partID) *part {
 	}
 	p := r.parts[id]
 	if p == nil {
-		p = &part{id: id}
+		if p = r.unused; p == nil {
+			p = new(part)
+		}
+		r.unused = nil
+		*p = part{id: id}
 		if r.parts == nil {
 			r.parts = make(map[partID]*part)
 		}
 		r.parts[id] = p
-		r.charged += messageOverhead
+		r.charged += partOverhead
 	}
 	r.last = p
 	return p
@@ -171,11 +189,16 @@ func (r *reassembly) part(id partID) *part {
 
 // dropPart forgets a message, and that it was charged.
 func (r *reassembly) dropPart(p *part) {
-	r.charged -= messageOverhead*(1+len(p.early)) + p.size
+	r.charged -= partOverhead + messageOverhead*len(p.early) + p.size
+	if p.early != nil {
+		r.charged -= earlyOverhead
+	}
 	delete(r.parts, p.id)
 	if r.last == p {
 		r.last = nil
 	}
+	p.data, p.early = nil, nil
+	r.unused = p
 }
 
 // dropParts forgets all messages that are chosen.

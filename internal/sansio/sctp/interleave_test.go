@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -147,7 +148,7 @@ func TestBogusFragmentsAreDropped(t *testing.T) {
 	bogus := func(what string, flags byte, mid, last uint32) {
 		t.Helper()
 		drops, charged := a.stats.Drops.Orphan, a.asm.charged
-		if deliver(flags, mid, last, "bogus"); a.stats.Drops.Orphan != drops+1 || a.asm.charged > charged+messageOverhead {
+		if deliver(flags, mid, last, "bogus"); a.stats.Drops.Orphan != drops+1 || a.asm.charged != charged {
 			t.Errorf("%s: %+v, charged %d", what, a.stats.Drops, a.asm.charged-charged)
 		}
 	}
@@ -182,6 +183,31 @@ func TestBogusFragmentsAreDropped(t *testing.T) {
 	deliver(0, 5, 2, strings.Repeat("x", 600))
 	if a.State() != StateClosed {
 		t.Error("a message that is too large is taken")
+	}
+}
+
+// Promise: a peer that begins many messages and finishes none makes us keep no more than twice the buffer, as counted and as measured.
+func TestManyBegunMessagesAreBounded(t *testing.T) {
+	const buffer = 1 << 20
+	for name, flags := range map[string]byte{"first fragments": flagB | flagU, "later fragments": flagU} {
+		p, w := connected(t, Config{Interleaving: true, ReceiveBuffer: buffer, MaxReceiveMessageSize: 256 << 10})
+		a := p.end[0]
+		a.asm.hint, w.unchecked = 256<<10, true
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		tsn := a.received.base
+		for i := range uint32(20_000) {
+			tsn++
+			w.deliver(chunkIData, flags, iDataBody(tsn, 1, i, 53, "x"))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if n := int(after.HeapAlloc) - int(before.HeapAlloc); n > 2*buffer || len(a.asm.parts) < 2000 || a.stats.Drops.Window == 0 {
+			t.Errorf("%s: %d bytes for %d messages, %d charged", name, n, len(a.asm.parts), a.asm.charged)
+		}
+		a.check()
+		runtime.KeepAlive(p)
 	}
 }
 

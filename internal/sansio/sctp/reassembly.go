@@ -58,6 +58,7 @@ type reassembly struct {
 	interleaved bool
 	parts       map[partID]*part // of I-DATA; never walked where order shows
 	last        *part            // the one that grew last, or nil
+	unused      *part            // for the next, or nil
 
 	fragments map[TSN]*fragment // after the cumulative TSN; never walked where order shows
 	spare     []*fragment       // with a buffer of their own
