@@ -121,36 +121,6 @@ func TestInteropBothCloseChannel(t *testing.T) {
 	})
 }
 
-// When one side closes its connection the other hears at once that it is closed, and so are its channels, without an error.
-func TestInteropConnectionCloses(t *testing.T) {
-	for _, closer := range eitherSide {
-		for _, role := range []webrtc.DTLSRole{webrtc.DTLSRoleClient, webrtc.DTLSRoleServer} {
-			inBubble(t, fmt.Sprintf("closer=%s/answerer=%v", closer, role), func(t *testing.T) {
-				m := meet(t, newVNet(t, lan, nil), terms{theirs: func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(role) }})
-				by := m.side(closer)
-				other := m.other(by)
-				m.connect(m.us)
-				m.exchange("first", true)
-				m.understood()
-				start := time.Now()
-				m.must(by.Close())
-				m.until("closed at the other side", func() bool {
-					return other.ear.state() == webrtc.PeerConnectionStateClosed && other.ear.closedChannel("first")
-				})
-				if took := time.Since(start); took > time.Second {
-					t.Errorf("the other side has heard after %v, want a round trip", took)
-				}
-				if other == m.us {
-					<-m.ours.Done()
-				}
-				if len(m.us.ear.errs) > 0 { // pion hears our ABORT, which pion sends too, and its own, as errors of the channel
-					t.Errorf("we heard %v", m.us.ear.errs)
-				}
-			})
-		}
-	}
-}
-
 // Fifty channels from each side, before and after the connection, and after all of the first have closed.
 func TestInteropManyChannels(t *testing.T) {
 	const n = 50

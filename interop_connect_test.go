@@ -135,9 +135,7 @@ func (m *meeting) allKinds(offerer *side) {
 	m.openKinds(answerer, 201)
 	m.wantKinds(answerer, 201)
 	for _, s := range m.sides() {
-		if got := s.ear.state(); got != webrtc.PeerConnectionStateConnected {
-			m.t.Errorf("%s heard %v, want connected", s.name, got)
-		}
+		m.until(s.name+" heard that we are connected", func() bool { return s.ear.state() == webrtc.PeerConnectionStateConnected })
 	}
 	m.understood()
 }

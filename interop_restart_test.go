@@ -193,26 +193,34 @@ func TestInteropReoffer(t *testing.T) {
 	}
 }
 
-// Both offer at the same time: we are the polite one, whose offer is rolled back by pion's. At first, and when connected, with an ICE restart.
+// Both offer at the same time: we are the polite one, whose offer is rolled back by pion's. At first, and when connected; with an ICE restart of both,
+// and with one of ours only, which then has never been.
 func TestInteropGlare(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		m := meet(t, newVNet(t, lan, nil), terms{})
-		for round := range 3 {
-			options := &webrtc.OfferOptions{ICERestart: round == 2}
+		for round, restart := range []struct{ ours, theirs bool }{{}, {}, {true, true}, {true, false}, {}} {
 			ours, theirs := fmt.Sprint("ours ", round), fmt.Sprint("theirs ", round)
 			m.open(m.us, ours, nil)
 			m.open(m.pion, theirs, nil)
-			offer, err := m.us.CreateOffer(options)
+			before := ""
+			if d := m.us.LocalDescription(); d != nil {
+				before = ufrag(t, d)
+			}
+			offer, err := m.us.CreateOffer(&webrtc.OfferOptions{ICERestart: restart.ours})
 			m.must(err)
 			m.setLocal(m.us, offer)
-			m.negotiate(m.pion, options)
+			m.negotiate(m.pion, &webrtc.OfferOptions{ICERestart: restart.theirs})
 			if got := m.us.SignalingState(); got != webrtc.SignalingStateStable {
 				t.Fatalf("we are %v", got)
+			}
+			if got := ufrag(t, m.us.LocalDescription()) != before; round > 0 && got != restart.theirs {
+				t.Errorf("round %d: our credentials have changed: %v", round, got)
 			}
 			for label, by := range map[string]*side{ours: m.us, theirs: m.pion} {
 				m.opened(by, label)
 				m.exchange(label, true)
 			}
+			m.wantSelected()
 		}
 		m.wantNothingButConnected()
 		m.understood()

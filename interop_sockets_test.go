@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,6 +83,39 @@ func TestInteropSocketsICERestart(t *testing.T) {
 			stop()
 			m.wantNothingButConnected()
 		})
+	}
+}
+
+// When one side closes its connection the other hears that it is closed, not that it is lost, and so are its channels, without an error.
+func TestInteropConnectionCloses(t *testing.T) {
+	for _, closer := range eitherSide {
+		for _, role := range []webrtc.DTLSRole{webrtc.DTLSRoleClient, webrtc.DTLSRoleServer} {
+			t.Run(fmt.Sprintf("closer=%s/answerer=%v", closer, role), func(t *testing.T) {
+				m := meet(t, ownPlaces(t)["127.0.0.1"], terms{theirs: func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(role) }})
+				by := m.side(closer)
+				other := m.other(by)
+				m.connect(m.us)
+				m.exchange("first", true)
+				m.understood()
+				m.must(by.Close())
+				m.until("closed at the other side", func() bool {
+					return other.ear.state() == webrtc.PeerConnectionStateClosed && other.ear.closedChannel("first")
+				})
+				other.ear.mu.Lock()
+				defer other.ear.mu.Unlock()
+				for _, lost := range []webrtc.PeerConnectionState{webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateFailed} {
+					if slices.Contains(other.ear.states, lost) {
+						t.Errorf("the other side heard %v", other.ear.states)
+					}
+				}
+				if other == m.us {
+					<-m.ours.Done()
+					if len(m.us.ear.errs) > 0 {
+						t.Errorf("we heard %v", m.us.ear.errs)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -228,8 +228,10 @@ func meet(t testing.TB, at place, on terms) *meeting {
 		}}
 	}
 	m.us, m.pion = newSide("we"), newSide("pion")
-	m.buildTheirs(at, on)
+	// pion's is made last and so closed first: when it hears our ABORT and our close_notify together, it waits for a timer while one of its
+	// goroutines holds a lock that another one wants. That stops a bubble's clock.
 	m.buildOurs(at, on)
+	m.buildTheirs(at, on)
 	m.us.connection, m.pion.connection = m.ours, m.theirs
 	for _, s := range m.sides() {
 		s.post.enabled = on.trickle
@@ -308,8 +310,13 @@ func (m *meeting) buildTheirs(at place, on terms) {
 			m.t.Errorf("pion's Close: %v", err)
 		}
 	})
-	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
-		s.ear.hear(func() { s.ear.states = append(s.ear.states, state) })
+	// pion calls each handler in a goroutine of its own, so what it is told may be old.
+	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) {
+		s.ear.hear(func() {
+			if state := pc.ConnectionState(); len(s.ear.states) == 0 || state != s.ear.states[len(s.ear.states)-1] {
+				s.ear.states = append(s.ear.states, state)
+			}
+		})
 	})
 	pc.OnICEGatheringStateChange(func(webrtc.ICEGatheringState) { s.ear.hear(func() {}) })
 	pc.OnICECandidate(func(c *webrtc.ICECandidate) {
@@ -459,6 +466,7 @@ func (m *meeting) understood() {
 		n    uint64
 	}{
 		{"datagrams of no protocol", r.DroppedUnknown},
+		{"role conflicts", r.ICE.RoleConflicts},
 		{"malformed STUN", r.ICE.Dropped.Malformed},
 		{"STUN without integrity", r.ICE.Dropped.Integrity},
 		{"STUN without fingerprint", r.ICE.Dropped.Fingerprint},
