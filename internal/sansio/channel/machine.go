@@ -118,6 +118,17 @@ func (m *Machine) HandleClosed(_ time.Time, err error) {
 		return
 	}
 	m.phase = phaseShut
+	m.closeAll(err)
+}
+
+// HandleRejected: the remote side wants no association. All channels close; a later negotiation may bring one for others.
+func (m *Machine) HandleRejected(_ time.Time, err error) {
+	if m.phase <= phaseRole {
+		m.closeAll(err)
+	}
+}
+
+func (m *Machine) closeAll(err error) {
 	for _, ch := range m.sorted() {
 		if ch.state == Closed {
 			continue

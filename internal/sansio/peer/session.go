@@ -99,7 +99,7 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 		c.applyTransport(now, change)
 	}
 	if change.DataRejected {
-		c.channels.HandleClosed(now, errDataRejected)
+		c.rejectData(now)
 	}
 	if c.session.SignalingState() == jsep.Stable {
 		// "If connection.[[SignalingState]] is now "stable" […]: Clear the negotiation-needed flag and update the negotiation-needed flag."
@@ -108,6 +108,18 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 	}
 	c.pump(now)
 	return nil
+}
+
+// rejectData closes the channels that the peer does not want. Channels that are made later ask for another negotiation, unless there was an
+// association already: that one is not made twice.
+func (c *Core) rejectData(now time.Time) {
+	c.needData = false
+	if c.sctp != nil {
+		c.channels.HandleClosed(now, errDataRejected)
+		return
+	}
+	c.transport.data = false
+	c.channels.HandleRejected(now, errDataRejected)
 }
 
 var errDataRejected = errors.New("peer: the remote description rejects data channels")

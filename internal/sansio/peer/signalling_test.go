@@ -335,6 +335,10 @@ func TestDataRejected(t *testing.T) {
 	if !slices.Contains(w.ear[0].log, "error peer: the remote description rejects data channels") {
 		t.Errorf("A heard %q", w.ear[0].log)
 	}
+	// The next channel is negotiated anew.
+	w.open(0, reliable("again"))
+	w.accept(0, w.answer(1, w.offer(0)))
+	w.runUntil("the next channel opens", 5*time.Second, func() bool { return len(w.ear[0].opened) == 1 })
 }
 
 // Garbage from the signalling is an error that leaves everything as it was, or is ignored; the connection is made afterwards, or goes on.
