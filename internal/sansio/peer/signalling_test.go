@@ -335,10 +335,12 @@ func TestDataRejected(t *testing.T) {
 	if !slices.Contains(w.ear[0].log, "error peer: the remote description rejects data channels") {
 		t.Errorf("A heard %q", w.ear[0].log)
 	}
-	// The next channel is negotiated anew.
+	// The next channel asks for a negotiation of its own, and is offered.
 	w.open(0, reliable("again"))
-	w.accept(0, w.answer(1, w.offer(0)))
-	w.runUntil("the next channel opens", 5*time.Second, func() bool { return len(w.ear[0].opened) == 1 })
+	w.run(time.Second)
+	if !w.core[0].ConfirmNegotiation() || !strings.Contains(w.offer(0).SDP, "m=application 9 ") {
+		t.Error("a channel that is made after the rejection is not negotiated")
+	}
 }
 
 // Garbage from the signalling is an error that leaves everything as it was, or is ignored; the connection is made afterwards, or goes on.
