@@ -284,3 +284,14 @@ func TestInterleavingWithPion(t *testing.T) {
 		w.until("abort is sent", func() bool { return w.ours.State() == StateClosed })
 	}
 }
+
+// Promise: the number of an unordered message never looks old, however many came since the last that was skipped.
+func TestUnorderedNumbersNeverLookOld(t *testing.T) {
+	var st inStream
+	for mid := uint64(0); mid < 5<<32; mid += 1 << 28 {
+		if int32(uint32(mid)-st.passed) < 0 {
+			t.Fatalf("%d is before %d", uint32(mid), st.passed)
+		}
+		st.passUnordered(uint32(mid))
+	}
+}

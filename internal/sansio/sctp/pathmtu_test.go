@@ -171,3 +171,24 @@ func TestProbeAnswersOfOthersAreDropped(t *testing.T) {
 		t.Errorf("%+v", a.Stats())
 	}
 }
+
+// Promise: only losses after the last large packet that arrived count, each packet once.
+func TestBlackHoleCountsWhatNothingFollowed(t *testing.T) {
+	var h blackHole
+	h.onAck(10)
+	h.note(7)
+	h.note(8)
+	h.note(9)
+	if h.n != 0 {
+		t.Errorf("%d losses before the last that arrived", h.n)
+	}
+	h.note(11)
+	h.note(11)
+	h.note(12)
+	if h.onAck(9); h.n != 2 {
+		t.Errorf("%d losses", h.n)
+	}
+	if h.onAck(13); h.n != 0 {
+		t.Errorf("%d losses after another arrived", h.n)
+	}
+}

@@ -76,7 +76,7 @@ func (a *Association) ResetStream(now time.Time, id StreamID) {
 // Release forgets that a stream was reset, so that it can be used again; both directions should have been reset.
 func (a *Association) Release(id StreamID) {
 	if st := a.out.get(id); st != nil && st.reset == resetDone {
-		*st = outStream{id: id, skip: st.skip}
+		*st = outStream{id: id, skip: st.skip, mids: st.mids}
 		if in := a.asm.streams.get(id); in != nil {
 			in.reset = false // the next request is another one; a number it may have by now, if the peer was first to use it again
 		}

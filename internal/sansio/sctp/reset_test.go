@@ -132,3 +132,24 @@ func TestRepeatedResetRequestIsAnsweredTheSame(t *testing.T) {
 		t.Errorf("bad number: %+v", answers)
 	}
 }
+
+// Promise: a stream whose reset the peer refused goes on where it was, once it is released.
+func TestRefusedResetChangesNothing(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		p := newPair(t, 1, simnet.Config{Delay: time.Millisecond}, Config{Interleaving: on})
+		p.connect()
+		p.end[0].reset.supported = false
+		for i := range uint64(6) {
+			p.send(0, 1, body(i, 100), SendParams{MaxRetransmits: -1, Unordered: i >= 4})
+			p.run(time.Second)
+			if i%2 == 1 {
+				p.end[0].ResetStream(p.now, 1)
+				p.run(time.Second)
+				p.end[0].Release(1)
+			}
+		}
+		if n := messages(p.got[1]); n != 6 {
+			t.Errorf("interleaving %v: %d of 6 messages", on, n)
+		}
+	}
+}
