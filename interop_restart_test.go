@@ -2,7 +2,9 @@ package rtc_test
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/internal/sansio/ice"
 )
 
 const pace = 50 * time.Millisecond
@@ -119,16 +122,19 @@ func TestInteropICERestart(t *testing.T) {
 	}
 }
 
-// wantSelected holds that our route is the selected pair of the present generation.
+// wantSelected holds that our route is the selected pair, and of the generation that was negotiated.
 func (m *meeting) wantSelected() {
 	m.t.Helper()
-	pairs := rtc.ReportOf(m.ours).ICE.Pairs
-	for _, p := range pairs {
-		if p.Selected && p.Route && p.Nominated {
+	r := rtc.ReportOf(m.ours).ICE
+	remote := func(a netip.AddrPort) bool {
+		return slices.ContainsFunc(r.Remote, func(c ice.Candidate) bool { return c.Addr == a })
+	}
+	for _, p := range r.Pairs {
+		if p.Selected && p.Route && p.Nominated && remote(p.Remote.Addr) {
 			return
 		}
 	}
-	m.t.Errorf("no pair is selected, nominated and used: %+v", pairs)
+	m.t.Errorf("no pair is selected, nominated and used: %+v", r)
 }
 
 // wantNothingButConnected holds that neither side has ever heard of trouble.
