@@ -295,7 +295,10 @@ func TestSendCopies(t *testing.T) {
 	}
 	clear(buf)
 	p.until("messages", func() bool { return p.rec[1].received() == 100 })
-	for _, m := range p.rec[1].messages {
+	for i, m := range p.rec[1].messages {
+		if !bytes.Equal(m.Data, bytes.Repeat([]byte{byte(i)}, 5000)) {
+			t.Errorf("message %d has another's bytes", i)
+		}
 		for j := range m.Data {
 			m.Data[j] = 0xff // an owner may
 		}

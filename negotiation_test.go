@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime/sim"
 )
@@ -364,7 +366,7 @@ func TestRestartIsRolledBack(t *testing.T) {
 				p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, nil)
 				c := p.chats(a, b)
 				p.world.Run(time.Second)
-				before := [2]string{route(p.pc[0]), route(p.pc[1])}
+				before, candidates := [2]string{route(p.pc[0]), route(p.pc[1])}, [2][]string{candidateIDs(p.pc[0]), candidateIDs(p.pc[1])}
 				ufrag := attribute(p.pc[by].LocalDescription(), "ice-ufrag")
 				p.must(p.pc[by].RestartICE())
 				p.must(p.pc[by].SetLocalDescription(rtc.SessionDescription{}))
@@ -382,9 +384,14 @@ func TestRestartIsRolledBack(t *testing.T) {
 				if got := attribute(p.pc[by].LocalDescription(), "ice-ufrag"); got != ufrag {
 					t.Errorf("the ufrag is %q, was %q", got, ufrag)
 				}
-				p.world.Run(2 * time.Minute)
+				p.world.Run(40 * time.Second) // longer than consent lives
 				if after := [2]string{route(p.pc[0]), route(p.pc[1])}; after != before {
 					t.Errorf("the routes are %q, were %q", after, before)
+				}
+				for i, pc := range p.pc {
+					if after := candidateIDs(pc); len(after) < 4 || !slices.Equal(after, candidates[i]) {
+						t.Errorf("%s has the candidates %q, had %q", p.rec[i].name, after, candidates[i])
+					}
 				}
 				wantUndisturbed(t, p, c)
 				// What RestartICE has asked for is still asked for.
@@ -392,7 +399,7 @@ func TestRestartIsRolledBack(t *testing.T) {
 				if attribute(p.pc[by].LocalDescription(), "ice-ufrag") == ufrag {
 					t.Error("the next offer does not restart")
 				}
-				p.world.Run(2 * time.Minute)
+				p.world.Run(40 * time.Second) // longer than consent lives
 				wantUndisturbed(t, p, c)
 				c.end()
 			})
@@ -400,7 +407,15 @@ func TestRestartIsRolledBack(t *testing.T) {
 	}
 }
 
-// route is the selected pair, and the generation it belongs to.
+// candidateIDs are the stats' ids of the candidates of both sides.
+func candidateIDs(pc *rtc.PeerConnection) (ids []string) {
+	for _, c := range statsOf[webrtc.ICECandidateStats](pc) {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// route is the selected pair.
 func route(pc *rtc.PeerConnection) string {
 	for _, p := range rtc.ReportOf(pc).ICE.Pairs {
 		if p.Selected {
