@@ -161,7 +161,7 @@ func TestClosedConnectionIsSmall(t *testing.T) {
 		kept = append(kept, pc[:]...)
 	}
 	per := (heap() - before) / len(kept)
-	t.Log(fmt.Sprintf("%d bytes for each closed connection", per))
+	t.Logf("%d bytes for each closed connection", per)
 	if per > 64<<10 {
 		t.Errorf("a closed connection holds %d bytes", per)
 	}
