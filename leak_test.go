@@ -1,7 +1,6 @@
 package rtc_test
 
 import (
-	"fmt"
 	"os"
 	goruntime "runtime"
 	"testing"
