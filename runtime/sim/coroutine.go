@@ -117,7 +117,9 @@ func (w *World) start(j job) {
 		c.idle = c.idle[:n-1]
 	} else {
 		k = &worker{jobs: make(chan job, 1)}
-		go w.work(k)
+		id := make(chan uint64)
+		go w.work(k, id)
+		k.id = <-id // before anybody asks whether it computes
 	}
 	k.jobs <- j
 	w.await(k)
@@ -146,10 +148,8 @@ func (w *World) await(k *worker) {
 }
 
 // work does jobs until the world is closed or a job ends the goroutine.
-func (w *World) work(k *worker) {
-	w.mu.Lock()
-	k.id = goroutine()
-	w.mu.Unlock()
+func (w *World) work(k *worker, id chan<- uint64) {
+	id <- goroutine()
 	for j := range k.jobs {
 		if !w.do(k, j) {
 			return
