@@ -125,16 +125,17 @@ func TestDetachWrites(t *testing.T) {
 			})
 			data := make([]byte, size)
 			rand.NewChaCha8([32]byte{}).Read(data)
+			var shared beside
 			written := -1
 			p.world.Go("writer", func() {
 				n, err := a.Detach().Write(data)
 				if err != nil {
 					t.Error(err)
 				}
-				written = n
+				shared.do(func() { written = n })
 			})
 			messages := max(1, (size+limit-1)/limit)
-			p.until("messages", func() bool { return p.rec[1].received() == messages && written >= 0 })
+			p.until("messages", shared.is(func() bool { return p.rec[1].received() == messages && written >= 0 }))
 			if written != size {
 				t.Errorf("Write returned %d", written)
 			}
@@ -167,21 +168,29 @@ func TestDetachClose(t *testing.T) {
 			p, a, b := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
 			p.must(b.SendText("before"))
 			s := a.Detach()
+			var shared beside
 			var readErr, writeErr error
 			var read []byte
 			written, done := 0, 0
-			p.world.Go("reader", func() { read, readErr = io.ReadAll(s); done++ })
+			p.world.Go("reader", func() {
+				all, err := io.ReadAll(s)
+				shared.do(func() { read, readErr = all, err; done++ })
+			})
 			p.world.Go("writer", func() {
-				for writeErr == nil {
-					var n int
-					n, writeErr = s.Write(make([]byte, 100_000))
-					written += n
+				for ok := true; ok; {
+					n, err := s.Write(make([]byte, 100_000))
+					shared.do(func() {
+						written += n
+						if err != nil {
+							writeErr, ok = err, false
+							done++
+						}
+					})
 				}
-				done++
 			})
 			b.Detach() // and nobody reads, so Write has to wait
 			p.world.Run(5 * time.Second)
-			if done > 0 || written < smallSendBuffer-200_000 {
+			if shared.is(func() bool { return done > 0 || written < smallSendBuffer-200_000 })() {
 				t.Fatalf("%d have ended, %d bytes are written: %v %v", done, written, readErr, writeErr)
 			}
 			c.end(p, a, b)
@@ -196,11 +205,11 @@ func TestDetachClose(t *testing.T) {
 					p.world.Run(time.Second)
 					ended = len(texts) > 0 && texts[len(texts)-1] == "end"
 				}
-				if n -= len("end"); name == "own channel" && n != written {
+				if n -= len("end"); name == "own channel" && shared.is(func() bool { return n != written })() {
 					t.Errorf("%d bytes were written, %d read", written, n)
 				}
 			}
-			p.until("the ends", func() bool { return done == 2 })
+			p.until("the ends", shared.is(func() bool { return done == 2 }))
 			if string(read) != "before" || readErr != nil && c.normal {
 				t.Errorf("ReadAll: %q, %v", read, readErr)
 			}

@@ -475,7 +475,7 @@ func TestICERestart(t *testing.T) {
 						return p.rec[0].state() == rtc.PeerConnectionStateConnected && p.rec[1].state() == rtc.PeerConnectionStateConnected &&
 							p.world.Now().Sub(c.last[0]) < 50*time.Millisecond && p.world.Now().Sub(c.last[1]) < 50*time.Millisecond
 					})
-					p.world.Run(time.Minute)
+					p.world.Run(35 * time.Second) // longer than consent lives
 					if moved < 0 {
 						wantUndisturbed(t, p, c)
 					} else {

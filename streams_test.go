@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,23 @@ func eventLine(e rtc.Event) string {
 		kind += " " + fmt.Sprint(detail)
 	}
 	return kind
+}
+
+// beside guards what goroutines change that run beside the simulation, as those do that wait for a channel of Go.
+type beside struct{ sync.Mutex }
+
+func (b *beside) do(f func()) {
+	b.Lock()
+	defer b.Unlock()
+	f()
+}
+
+func (b *beside) is(cond func() bool) func() bool {
+	return func() bool {
+		b.Lock()
+		defer b.Unlock()
+		return cond()
+	}
 }
 
 // ready takes the messages that are there; the sequence's error is the context's.
@@ -120,25 +138,28 @@ func TestMessages(t *testing.T) {
 func TestMessagesContext(t *testing.T) {
 	p, a, b := connected(t, sim.Config{}, nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())
+	var shared beside
 	got, ended := 0, false
 	p.world.Go("reader", func() {
 		for msg, err := range b.Messages(ctx) {
-			switch {
-			case ended:
-				t.Error("it goes on after the error")
-			case err == nil:
-				got++
-			case !errors.Is(err, context.Canceled) || msg.Data != nil:
-				t.Errorf("it yields %v and %v", msg, err)
-			default:
-				ended = true
-			}
+			shared.do(func() {
+				switch {
+				case ended:
+					t.Error("it goes on after the error")
+				case err == nil:
+					got++
+				case !errors.Is(err, context.Canceled) || msg.Data != nil:
+					t.Errorf("it yields %v and %v", msg, err)
+				default:
+					ended = true
+				}
+			})
 		}
 	})
 	p.must(a.SendText("one"))
-	p.until("a message", func() bool { return got == 1 })
+	p.until("a message", shared.is(func() bool { return got == 1 }))
 	cancel()
-	p.until("the end", func() bool { return ended })
+	p.until("the end", shared.is(func() bool { return ended }))
 	p.must(a.SendText("two"))
 	p.must(a.SendText("three"))
 	p.world.Run(time.Second)
@@ -184,7 +205,7 @@ func TestMessagesOfAChannelThatFails(t *testing.T) {
 // Several sequences of a channel share its messages: each goes to one of them.
 func TestMessagesAreShared(t *testing.T) {
 	p, a, b := connected(t, sim.Config{Handoff: time.Millisecond}, nil, nil)
-	c := newTally()
+	var shared beside
 	seen := map[string]int{}
 	ends := 0
 	for i := range 4 {
@@ -193,13 +214,9 @@ func TestMessagesAreShared(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				c.mu.Lock()
-				seen[string(msg.Data)]++
-				c.mu.Unlock()
+				shared.do(func() { seen[string(msg.Data)]++ })
 			}
-			c.mu.Lock()
-			ends++
-			c.mu.Unlock()
+			shared.do(func() { ends++ })
 		})
 	}
 	p.world.Run(time.Second)
@@ -207,7 +224,7 @@ func TestMessagesAreShared(t *testing.T) {
 		p.must(a.SendText(fmt.Sprint(i)))
 	}
 	p.must(a.Close())
-	p.until("all have ended", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return ends == 4 })
+	p.until("all have ended", shared.is(func() bool { return ends == 4 }))
 	if len(seen) != 200 {
 		t.Errorf("%d different messages", len(seen))
 	}
@@ -400,6 +417,7 @@ func TestSlowIterator(t *testing.T) {
 			if r := rtc.ReportOf(p.pc[0]).SCTP; r.InFlight > 0 || p.rec[0].state() != rtc.PeerConnectionStateConnected {
 				t.Errorf("the peer is %v, and has %d bytes in flight", p.rec[0].state(), r.InFlight)
 			}
+			var shared beside
 			var got []string
 			switch name {
 			case "context", "context inside the loop":
@@ -409,14 +427,20 @@ func TestSlowIterator(t *testing.T) {
 			default:
 				p.world.Go("reader", func() {
 					for e := range events {
-						got = append(got, eventLine(e))
-						if len(got) == 600 {
+						n := 0
+						shared.do(func() {
+							got = append(got, eventLine(e))
+							n = len(got)
+						})
+						if n == 600 {
 							break
 						}
 					}
 				})
 			}
-			p.until("all events", func() bool { return len(p.rec[1].heard()) == from+601 })
+			p.until("all events", shared.is(func() bool {
+				return len(p.rec[1].heard()) == from+601 && (name != "read" || len(got) == 600)
+			}))
 			if heard := p.rec[1].heard()[from:]; name == "read" && !slices.Equal(got, heard[:600]) {
 				t.Errorf("the iterator has\n%q, the handler\n%q", got, heard)
 			} else if heard[600] != "message data waits" {
@@ -468,19 +492,20 @@ func TestICECandidates(t *testing.T) {
 // ICECandidates ends when the connection closes before the gathering is complete, or never begins.
 func TestICECandidatesOfAConnectionThatCloses(t *testing.T) {
 	p := newPair(t, sim.Config{Handoff: time.Millisecond}, nil)
+	var shared beside
 	ended := 0
 	for i, pc := range p.pc {
 		p.world.Go(fmt.Sprint(i), func() {
 			for range pc.ICECandidates(t.Context()) {
 				t.Error("a candidate")
 			}
-			ended++
+			shared.do(func() { ended++ })
 		})
 	}
 	p.world.Run(time.Second)
 	p.must(p.pc[0].Close())
 	p.must(p.pc[1].Close())
-	p.until("ended", func() bool { return ended == 2 })
+	p.until("ended", shared.is(func() bool { return ended == 2 }))
 }
 
 // ConnectionStates begins with the state at the call, has each change once, and ends after closed.
@@ -492,14 +517,19 @@ func TestConnectionStates(t *testing.T) {
 		return got
 	}
 	p := newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil)
+	var shared beside
 	var early, late, last []string
 	n := 0
-	p.world.Go("early", func() { early = states(p.pc[0]); n++ })
+	keep := func(into *[]string) {
+		got := states(p.pc[0])
+		shared.do(func() { *into = got; n++ })
+	}
+	p.world.Go("early", func() { keep(&early) })
 	p.world.Run(time.Millisecond)
 	p.offer(0)
 	p.negotiate(0)
 	p.until("connected", func() bool { return p.rec[0].state() == rtc.PeerConnectionStateConnected })
-	p.world.Go("late", func() { late = states(p.pc[0]); n++ })
+	p.world.Go("late", func() { keep(&late) })
 	p.world.Run(time.Second)
 	for s := range p.pc[0].ConnectionStates(t.Context()) {
 		if s != rtc.PeerConnectionStateConnected {
@@ -509,10 +539,9 @@ func TestConnectionStates(t *testing.T) {
 	}
 	p.world.Go("last", func() {
 		p.pc[0].Close()
-		last = states(p.pc[0]) // closed, but that was not told yet
-		n++
+		keep(&last) // closed, but that was not told yet
 	})
-	p.until("ended", func() bool { return n == 3 })
+	p.until("ended", shared.is(func() bool { return n == 3 }))
 	for _, c := range []struct{ got, want []string }{
 		{early, []string{"new", "connecting", "connected", "closed"}},
 		{late, []string{"connected", "closed"}},
@@ -540,13 +569,14 @@ func TestDataChannels(t *testing.T) {
 	create(0, "two")
 	p.must(a.Close())
 	p.until("close", func() bool { return p.rec[1].has("close data") })
+	var shared beside
 	var got []string
 	ended := false
 	p.world.Go("iterator", func() {
 		for dc := range p.pc[1].DataChannels(t.Context()) {
-			got = append(got, dc.Label())
+			shared.do(func() { got = append(got, dc.Label()) })
 		}
-		ended = true
+		shared.do(func() { ended = true })
 	})
 	p.world.Run(time.Second)
 	create(0, "three")
@@ -557,7 +587,7 @@ func TestDataChannels(t *testing.T) {
 		break
 	}
 	p.must(p.pc[0].Close())
-	p.until("ended", func() bool { return ended })
+	p.until("ended", shared.is(func() bool { return ended }))
 	if !slices.Equal(got, []string{"one", "two", "three"}) {
 		t.Errorf("gives %q", got)
 	}
