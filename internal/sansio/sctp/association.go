@@ -61,7 +61,6 @@ type Association struct {
 	events                eventQueue
 	early                 []queuedEvent // what became of data that went with COOKIE ECHO: comes after EventConnected
 	errors                int           // timeouts in a row without an answer
-	shutdownTries         int
 	heartbeat             heartbeat
 	reset                 resets
 	stats                 Stats

@@ -83,7 +83,7 @@ func parseInit(b []byte) (v initView, ok bool) {
 }
 
 // appendInit appends INIT or INIT ACK.
-func (a *Association) appendInit(dst []byte, typ byte, tag uint32, tsn TSN, params []byte) []byte {
+func (a *Association) appendInit(dst []byte, typ byte, tag uint32, outgoing uint16, tsn TSN, params []byte) []byte {
 	own := 4 + 8
 	if a.cfg.ZeroChecksum {
 		own += 8
@@ -92,20 +92,21 @@ func (a *Association) appendInit(dst []byte, typ byte, tag uint32, tsn TSN, para
 	dst = put16(dst, uint16(initHeader+own+len(params)))
 	dst = put32(dst, tag)
 	dst = put32(dst, uint32(a.cfg.ReceiveBuffer))
-	dst = put16(dst, uint16(a.cfg.MaxStreams))
+	dst = put16(dst, outgoing)
 	dst = put16(dst, uint16(a.cfg.MaxStreams))
 	dst = put32(dst, uint32(tsn))
-	dst = appendTLV(dst, paramForwardTSN, nil)
+	dst = append(dst, params...)
 	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkIData, chunkIForwardTSN}
 	if !a.cfg.Interleaving {
 		extensions = extensions[:2]
 	}
 	dst = appendTLV(dst, paramSupportedExtensions, extensions)
+	// The chunk's length has the padding of all parameters but the last (section 3.2), so the last are some that need none.
+	dst = appendTLV(dst, paramForwardTSN, nil)
 	if a.cfg.ZeroChecksum {
 		dst = append(dst, paramZeroChecksum>>8, paramZeroChecksum&0xff, 0, 8, 0, 0, 0, edmidDTLS)
 	}
-	// The length has the padding of the last parameter: it would have to leave out only that, and the cookie needs none.
-	return append(dst, params...)
+	return dst
 }
 
 // Start sends INIT. rtt is the round trip that ICE measured; 0 when unknown. Both ends may start; when the peer was first, or the
@@ -128,7 +129,7 @@ func (a *Association) beginHandshake() {
 func (a *Association) repeatHandshake() {
 	a.sendInit = a.state == StateCookieWait
 	a.sendCookie = a.state == StateCookieEchoed
-	a.timers.set(timerHandshake, a.now.add(min(a.rto.base<<min(a.attempts, 16), max(a.rto.upper, a.rto.base))))
+	a.timers.set(timerHandshake, a.now.add(a.rto.after(uint(a.attempts))))
 }
 
 // handshakeTimeout is T1-init or T1-cookie (section 5.1).
@@ -181,11 +182,15 @@ func (a *Association) handleInit(body []byte) {
 		c.localTag, c.localTSN = a.random32(), TSN(a.random32())
 	}
 	params := appendTLV(nil, paramCookie, a.sealCookie(&c))
-	if len(v.unknown) > 0 {
-		params = appendTLV(params, paramUnrecognized, v.unknown)
+	for rest := v.unknown; len(rest) > 0; {
+		// One for each of them: the value is "the unrecognized parameter", with its type and length (section 3.3.3.1.2).
+		_, value, next, _ := splitTLV(rest)
+		params = appendTLV(params, paramUnrecognized, rest[:4+len(value)])
+		rest = next
 	}
 	p := appendHeader(nil, a.cfg.LocalPort, a.cfg.RemotePort, v.tag)
-	p = a.appendInit(p, chunkInitAck, c.localTag, c.localTSN, params)
+	// "If the peer's MIS is less than the endpoint's OS, […] the endpoint MUST use MIS outbound streams" (section 5.1.1).
+	p = a.appendInit(p, chunkInitAck, c.localTag, c.outgoing, c.localTSN, params)
 	seal(p)
 	a.direct.push(p)
 }
@@ -205,6 +210,16 @@ func (a *Association) handleInitAck(body []byte) {
 		// "If an endpoint in the COOKIE-WAIT state receives an INIT ACK chunk with the Initiate Tag set to 0, it MUST destroy the TCB"; so for
 		// OS and MIS (section 3.3.3).
 		a.fail(&AbortError{Cause: causeProtocolViolation, Reason: "INIT ACK with a zero tag or no streams"})
+		return
+	case v.window < 1500:
+		// So for a_rwnd below 1500, as erratum 7148 to section 3.3.3 has it; there is a tag by which the peer hears of it.
+		a.peerTag = v.tag
+		a.abort(&AbortError{Cause: causeInvalidParameter, Reason: "INIT ACK with a window below 1500 bytes"}, nil)
+		return
+	case v.hostName:
+		// "The receiver of an INIT chunk or an INIT ACK containing a Host Name Address parameter MUST send an ABORT chunk" (section 3.3.2.1.4).
+		a.peerTag = v.tag
+		a.abort(&AbortError{Cause: causeUnresolvable, Reason: "INIT ACK with a host name"}, nil)
 		return
 	case v.cookie == nil:
 		a.peerTag = v.tag

@@ -1,5 +1,7 @@
 package sctp
 
+//lint:file-ignore SA1019 one Config for both roles says what pion is told
+
 import (
 	"bytes"
 	"errors"

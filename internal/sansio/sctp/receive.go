@@ -65,7 +65,9 @@ func (a *Association) admit(typ, flags byte, tag uint32, first, last bool) bool 
 			ok = tag == a.tag
 		}
 	case chunkShutdownAck:
-		ok = ok || a.ended
+		// "If the receiver is in COOKIE-ECHOED or COOKIE-WAIT state, the procedures in Section 8.4 SHOULD be followed" (section 8.5.1 E); so they
+		// are where there is no association.
+		ok = ok || a.state < StateEstablished
 	}
 	if !ok {
 		a.stats.Drops.Tag++
@@ -115,7 +117,8 @@ func (a *Association) handleChunk(typ, flags byte, tag uint32, body, whole []byt
 	case chunkShutdown:
 		a.handleShutdown(body)
 	case chunkShutdownAck:
-		a.handleShutdownAck()
+		a.handleShutdownAck(tag)
+		return false
 	case chunkShutdownComplete:
 		if a.state == StateShutdownAckSent {
 			a.finish()
@@ -171,7 +174,9 @@ func (a *Association) handleData(interleaved bool, flags byte, body []byte) bool
 		a.sendShutdownChunk(chunkShutdown)
 	}
 	set := &a.received
-	if flags&flagI != 0 || set.n > 0 {
+	if flags&flagI != 0 || set.n > 0 || a.stats.ChunksReceived == 1 {
+		// The last: "After the reception of the first DATA chunk in an association, the endpoint MUST immediately respond with a SACK chunk to
+		// acknowledge the DATA chunk." (section 5.1).
 		a.sack.soon = true
 	}
 	ahead := set.base.Distance(d.tsn)

@@ -129,7 +129,8 @@ func (a *Association) appendReset(dst []byte, room int) []byte {
 	for _, id := range r.asked {
 		dst = put16(dst, uint16(id))
 	}
-	a.timers.set(timerReconfig, a.now.add(a.rto.current()))
+	// Each time it expires the timer doubles, as T3 does (RFC 6525 section 5.1.1), whatever data that is acknowledged does to T3.
+	a.timers.set(timerReconfig, a.now.add(a.rto.after(max(a.rto.backoff, uint(r.tries)))))
 	return pad(dst, n)
 }
 

@@ -153,3 +153,32 @@ func TestRefusedResetChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// RFC 6525 section 5.1.1: the timer of a request that is not answered doubles each time, up to RTO.Max, though data is acknowledged meanwhile.
+func TestResetTimerDoubles(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: time.Millisecond}, Config{RTOMin: 100 * time.Millisecond, RTOMax: time.Second})
+	p.connect()
+	var at []time.Time
+	p.onPacket = func(from int, b []byte) bool {
+		if from == 0 && b[headerSize] == chunkReconfig {
+			at = append(at, p.now)
+			return false
+		}
+		return true
+	}
+	p.end[0].ResetStream(p.now, 1)
+	for range 60 {
+		p.send(0, 0, body(0, 100), reliable)
+		p.run(100 * time.Millisecond)
+	}
+	if len(at) < 6 {
+		t.Fatalf("%d requests", len(at))
+	}
+	want := at[1].Sub(at[0])
+	for i := 1; i < len(at); i++ {
+		if d := at[i].Sub(at[i-1]); d < want-50*time.Millisecond || d > want+50*time.Millisecond {
+			t.Errorf("request %d came after %v, not %v", i, d, want)
+		}
+		want = min(2*want, time.Second)
+	}
+}

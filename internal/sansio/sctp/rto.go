@@ -45,8 +45,11 @@ func (r *rto) measure(rtt time.Duration) {
 }
 
 // current is the RTO with backing off: "set RTO = RTO * 2 ("back off the timer")", bounded by RTO.Max (section 6.3.3, rule E2).
-func (r *rto) current() time.Duration {
-	return min(r.base<<min(r.backoff, 16), max(r.upper, r.base))
+func (r *rto) current() time.Duration { return r.after(r.backoff) }
+
+// after is the RTO after n timeouts.
+func (r *rto) after(n uint) time.Duration {
+	return min(r.base<<min(n, 16), max(r.upper, r.base))
 }
 
 // lossDelay is how long a chunk may arrive later than one sent after it: the time threshold of RFC 9002 section 6.1.2.

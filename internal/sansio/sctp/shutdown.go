@@ -86,19 +86,21 @@ func (a *Association) handleShutdown(body []byte) {
 	a.settle()
 }
 
-func (a *Association) handleShutdownAck() {
-	switch a.state {
-	case StateShutdownSent, StateShutdownAckSent:
+func (a *Association) handleShutdownAck(tag uint32) {
+	switch {
+	case a.state == StateShutdownSent || a.state == StateShutdownAckSent:
 		a.sendComplete(a.peerTag, 0)
 		a.finish()
+	case a.state < StateEstablished:
+		a.handleLate(chunkShutdownAck, tag)
 	default:
 		a.stats.Drops.State++
 	}
 }
 
-// handleLate answers what arrives after the end. A peer whose SHUTDOWN COMPLETE was lost repeats SHUTDOWN ACK: "the receiver of the OOTB
-// packet MUST fill in the Verification Tag field of the outbound packet with the Verification Tag received in the SHUTDOWN ACK chunk and set
-// the T bit" (section 8.4).
+// handleLate answers what belongs to an association that is over here. A peer whose SHUTDOWN COMPLETE was lost repeats SHUTDOWN ACK: "the
+// receiver of the OOTB packet MUST fill in the Verification Tag field of the outbound packet with the Verification Tag received in the
+// SHUTDOWN ACK chunk and set the T bit" (section 8.4).
 func (a *Association) handleLate(typ byte, tag uint32) {
 	a.stats.Drops.State++
 	if typ == chunkShutdownAck {

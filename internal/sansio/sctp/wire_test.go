@@ -49,7 +49,7 @@ func (w wireEnd) deliverPacket(b []byte) []wireChunk {
 func (w wireEnd) take() (chunks []wireChunk) {
 	a := w.p.end[w.end]
 	for b, ok := a.AppendPacket(w.p.now, nil); ok; b, ok = a.AppendPacket(w.p.now, nil) {
-		if !checksumOK(b) || len(b) > a.cfg.MTU {
+		if !checksumOK(b) && !(a.zeroChecksum && be32(b[8:]) == 0) || len(b) > a.cfg.MTU {
 			w.p.fatalf("bad packet %x", b)
 		}
 		for rest := b[headerSize:]; len(rest) > 0; {

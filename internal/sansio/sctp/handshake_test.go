@@ -1,0 +1,156 @@
+package sctp
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sansrtc/rtc/internal/simnet"
+)
+
+// initBody makes the body of INIT or INIT ACK.
+func initBody(window uint32, outgoing, incoming uint16, params ...byte) []byte {
+	return append(put32(put16(put16(put32(put32(nil, 7), window), outgoing), incoming), 1), params...)
+}
+
+// RFC 9260 section 5.1: "After the reception of the first DATA chunk in an association, the endpoint MUST immediately respond with a SACK
+// chunk to acknowledge the DATA chunk."
+func TestFirstDataIsAcknowledgedAtOnce(t *testing.T) {
+	p, w := connected(t)
+	base := p.end[0].received.base
+	for i, want := range []int{1, 0} {
+		answers := w.deliver(chunkData, flagB|flagE, dataBody(base+1+TSN(i), 0, uint16(i), "x"))
+		if len(answers) != want || want == 1 && answers[0].typ != chunkSack {
+			t.Errorf("DATA %d is answered by %+v", i, answers)
+		}
+	}
+}
+
+// RFC 9260 section 5.1.1: "the endpoint MUST use MIS outbound streams", which INIT ACK already says.
+func TestInitAckAsksForNoMoreStreamsThanThereAre(t *testing.T) {
+	for _, c := range []struct{ ours, theirs, want uint16 }{{1000, 10, 10}, {10, 1000, 10}} {
+		w := wireOf(newPair(t, 1, simnetIdeal, Config{MaxStreams: int(c.ours)}), 0)
+		answers := w.deliverPacket(w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), initBody(1500, 5, c.theirs))))
+		if len(answers) != 1 {
+			t.Fatalf("answers %+v", answers)
+		}
+		if v, ok := parseInit(answers[0].body); !ok || v.outgoing != c.want || v.incoming != c.ours {
+			t.Errorf("%+v: INIT ACK with OS %d, MIS %d", c, v.outgoing, v.incoming)
+		}
+	}
+}
+
+// RFC 9260 section 3.3.3.1.2: each parameter that is to be reported comes back in an Unrecognized Parameter of its own, as it was.
+func TestUnrecognizedParametersAreReportedOneByOne(t *testing.T) {
+	w := wireOf(newPair(t, 1, simnetIdeal), 0)
+	unknown := [][]byte{appendTLV(nil, 0xc0f0, nil), appendTLV(nil, 0xc0f1, []byte("abcde")), appendTLV(nil, 0xc0f2, []byte("last"))}
+	answers := w.deliverPacket(w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), initBody(1500, 5, 5, bytes.Join(unknown, nil)...))))
+	if len(answers) != 1 || answers[0].typ != chunkInitAck {
+		t.Fatalf("answers %+v", answers)
+	}
+	n := 0
+	for rest := answers[0].body[16:]; len(rest) > 0; {
+		typ, value, next, ok := splitTLV(rest)
+		if !ok {
+			t.Fatalf("INIT ACK is damaged: %x", answers[0].body)
+		}
+		if typ == paramUnrecognized {
+			head, reported, none, _ := splitTLV(value)
+			if wantHead, want, _, _ := splitTLV(unknown[n]); head != wantHead || !bytes.Equal(reported, want) || len(none) > 0 {
+				t.Errorf("report %d is %x", n, value)
+			}
+			n++
+		}
+		rest = next
+	}
+	if n != len(unknown) {
+		t.Errorf("%d reports", n)
+	}
+}
+
+// RFC 9260 section 3.2: "The Chunk Length field does not count any chunk padding", nor that of the last parameter.
+func TestInitCountsNoPaddingOfItsLastParameter(t *testing.T) {
+	for _, cfg := range []Config{{}, {Interleaving: true}, {ZeroChecksum: true}} {
+		p := newPair(t, 1, simnetIdeal, cfg)
+		n := 0
+		p.onPacket = func(_ int, b []byte) bool {
+			if typ := b[headerSize]; typ == chunkInit || typ == chunkInitAck {
+				var last []byte
+				for rest := b[headerSize+initHeader : headerSize+int(be16(b[headerSize+2:]))]; len(rest) > 0; {
+					_, _, next, ok := splitTLV(rest)
+					if !ok {
+						t.Fatalf("%x is damaged", b)
+					}
+					last, rest = rest, next
+				}
+				if len(last) != int(be16(last[2:])) {
+					t.Errorf("%+v: chunk %d counts the padding after %x", cfg, typ, last)
+				}
+				n++
+			}
+			return true
+		}
+		if p.connect(); n != 2 {
+			t.Errorf("%d chunks", n)
+		}
+	}
+}
+
+// RFC 9260 sections 3.3.2 and 3.3.3: INIT without streams, with a window below 1500 bytes or with a host name is answered by ABORT and
+// changes nothing; such an INIT ACK ends the attempt.
+func TestUnusableInitAndInitAck(t *testing.T) {
+	hostName := appendTLV(nil, paramHostName, []byte("example.org"))
+	cookie := appendTLV(nil, paramCookie, []byte("cookie"))
+	for _, c := range []struct {
+		name  string
+		body  []byte
+		cause CauseCode
+	}{
+		{"small window", initBody(1499, 5, 5, cookie...), causeInvalidParameter},
+		{"host name", initBody(1500, 5, 5, append(hostName, cookie...)...), causeUnresolvable},
+	} {
+		p, w := connected(t)
+		answers := w.deliverPacket(w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), c.body)))
+		if len(answers) != 1 || answers[0].typ != chunkAbort || answers[0].tag != 7 || be16(answers[0].body) != uint16(c.cause) {
+			t.Errorf("INIT with %s is answered by %+v", c.name, answers)
+		}
+		if p.end[0].State() != StateEstablished {
+			t.Errorf("INIT with %s ends the association", c.name)
+		}
+
+		w = wireOf(newPair(t, 1, simnetIdeal), 0)
+		a := w.p.end[0]
+		a.Start(w.p.now, 0)
+		w.take()
+		answers = w.deliver(chunkInitAck, 0, c.body)
+		if len(answers) != 1 || answers[0].typ != chunkAbort || answers[0].tag != 7 || be16(answers[0].body) != uint16(c.cause) {
+			t.Errorf("INIT ACK with %s is answered by %+v", c.name, answers)
+		}
+		var err *AbortError
+		if e, ok := a.PollEvent(); !ok || !errors.As(e.Err, &err) || err.Remote || err.Cause != c.cause {
+			t.Errorf("INIT ACK with %s: event %+v", c.name, e)
+		}
+	}
+}
+
+// RFC 9260 section 8.5.1 E: a SHUTDOWN ACK while we connect is one out of the blue: it is answered with its own tag and the T bit, so that a
+// peer that still ends an older association is done with it, and we go on connecting.
+func TestShutdownAckWhileConnecting(t *testing.T) {
+	for _, state := range []State{StateCookieWait, StateCookieEchoed} {
+		p := newPair(t, 1, simnet.Config{Delay: time.Millisecond})
+		w, a := wireOf(p, 0), p.end[0]
+		a.Start(p.now, 0)
+		p.runUntil(time.Second, state.String(), func() bool { return a.State() == state })
+		p.flush()
+		ack := appendTLV(nil, chunkHead(chunkShutdownAck, 0), nil)
+		answers := w.deliverPacket(w.packet(99, ack, ack, ack))
+		if len(answers) != 1 || answers[0].typ != chunkShutdownComplete || answers[0].flags != flagT || answers[0].tag != 99 {
+			t.Errorf("%v: answers %+v", state, answers)
+		}
+		if a.State() != state {
+			t.Errorf("%v becomes %v", state, a.State())
+		}
+		p.runUntil(time.Second, "connect", p.connected)
+	}
+}
