@@ -22,10 +22,14 @@ type poller struct {
 	free    []int32
 
 	// Owned by the driver.
-	events [64]unix.EpollEvent
+	events [readsAtOnce]unix.EpollEvent
 	n      int // of them filled
 	next   int // the first that is not worked off
 }
+
+// readsAtOnce is how many descriptors are read between two looks at the queue. It is more than turnsAtOnce: a host that is late does better
+// when it hears first what has arrived for it, which may be the answer that it would otherwise ask for again.
+const readsAtOnce = 256
 
 // watch is a descriptor that is watched. Its number may come again for another one; generation tells them apart.
 type watch struct {

@@ -155,8 +155,12 @@ func (w *Worker) dequeue() *Host {
 	return h
 }
 
-// wait waits until something is to be done. Wakes that never end, as from a sender in a tight loop, must not keep the hosts from what
-// arrives: so the descriptors are looked at when the queue, as it was at the last look, is worked off.
+// turnsAtOnce is how many of the queue are turned between two looks at the descriptors. Neither Wakes that never end, nor the deadlines of
+// thousands of hosts that are late, keep the others from what arrives: else a worker that was kept from running for a while would never catch
+// up, since each host that has not heard an answer sends again.
+const turnsAtOnce = 64
+
+// wait waits until something is to be done.
 func (w *Worker) wait() bool {
 	now := time.Now()
 	w.mu.Lock()
@@ -185,7 +189,7 @@ func (w *Worker) wait() bool {
 	w.mu.Lock()
 	w.parked = false
 	w.expire(time.Now())
-	w.turns = len(w.queue) - w.head
+	w.turns = min(len(w.queue)-w.head, turnsAtOnce)
 	w.mu.Unlock()
 	return true
 }
