@@ -375,7 +375,10 @@ func heap() int {
 func TestFloodOfSmallMessages(t *testing.T) {
 	for _, text := range []string{"", "x"} {
 		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
-			p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
+			p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: time.Millisecond}}, nil, func(_ int, b rtc.Builder) rtc.Builder {
+				// The sender has room for all of them.
+				return b.SCTP(rtc.SCTPOptions{MaxMessageSize: 128 << 10, ReceiveBuffer: smallReceiveBuffer, SendBuffer: 8 << 20})
+			})
 			n, release := 0, false
 			p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, msg rtc.DataChannelMessage) {
 				for !release {
@@ -472,5 +475,50 @@ func TestDetachedStream(t *testing.T) {
 	p.until("the end of the stream", func() bool { return in.over() && out.over() })
 	if in.err != nil || out.err != nil || !bytes.Equal(written.Bytes(), read.Bytes()) {
 		t.Errorf("%d bytes were written, %v; %d were read, %v", written.Len(), in.err, read.Len(), out.err)
+	}
+}
+
+// Empty messages fill the buffer too: Send says so, SendContext waits, and all that were taken arrive.
+func TestEmptyMessagesHaveBackPressure(t *testing.T) {
+	p, a, b := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, smallBuffers)
+	b.Messages(canceled()) // pulled, and not read
+	sent := 0
+	for full := 0; full < 4; {
+		switch err := a.Send(nil); {
+		case err == nil:
+			full = 0
+			sent++
+		case !errors.Is(err, rtc.ErrBufferFull):
+			t.Fatal(err)
+		default:
+			full++
+			p.world.Run(4 * time.Second)
+		}
+		if sent > (smallReceiveBuffer+smallSendBuffer)/32 {
+			t.Fatal("the sender is not stopped")
+		}
+	}
+	waits := newTally()
+	p.world.Go("waits", func() { waits.end(a.SendContext(t.Context(), nil)) })
+	p.world.Run(time.Second)
+	if waits.over() {
+		t.Fatalf("SendContext without room returns %v", waits.err)
+	}
+	got := newTally()
+	p.world.Go("reads", func() {
+		for m, err := range b.Messages(t.Context()) {
+			if err != nil || len(m.Data) > 0 {
+				got.end(fmt.Errorf("%d bytes, %w", len(m.Data), err))
+				return
+			}
+			if sent--; sent < 0 {
+				got.end(nil)
+				return
+			}
+		}
+	})
+	p.until("all arrive", got.over)
+	if got.err != nil || !waits.over() || waits.err != nil {
+		t.Errorf("read: %v; SendContext has returned: %v, %v", got.err, waits.over(), waits.err)
 	}
 }

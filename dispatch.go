@@ -190,7 +190,7 @@ func (l *loop) waitForRoom(dc *DataChannel) <-chan struct{} {
 // wakeWaiting wakes who waits for room, where there is some now.
 func (l *loop) wakeWaiting() {
 	l.waiting = slices.DeleteFunc(l.waiting, func(dc *DataChannel) bool {
-		if !l.closed && !dc.ended && dc.room.waited() && l.core.BufferedAmount(dc.handle) > l.pc.builder.sctp.SendBuffer/2 {
+		if !l.closed && !dc.ended && dc.room.waited() && l.core.SendCharge(dc.handle) > l.pc.builder.sctp.SendBuffer/2 {
 			return false
 		}
 		dc.room.broadcast()

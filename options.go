@@ -55,7 +55,8 @@ type SCTPOptions struct {
 	// ReceiveBuffer is how many bytes of messages wait for the application, all channels together, before the peer is stopped by the
 	// receive window; default 4 MiB, at least twice MaxMessageSize.
 	ReceiveBuffer int
-	// SendBuffer is how many bytes wait in one channel (BufferedAmount) before Send returns ErrBufferFull; default 16 MiB.
+	// SendBuffer is how many bytes wait in one channel (BufferedAmount) before Send returns ErrBufferFull; default 16 MiB. Messages
+	// that wait or are on their way count as 96 bytes each if that is more.
 	SendBuffer int
 	// HeartbeatInterval is how long an idle association waits before it probes the peer; default 30 s, negative: never.
 	HeartbeatInterval time.Duration

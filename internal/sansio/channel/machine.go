@@ -176,7 +176,7 @@ func (m *Machine) Open(_ time.Time, p Params) (Handle, error) {
 }
 
 // Send queues a message. It takes data over and never changes it. buffered is
-// what SCTP still has waiting for this stream.
+// what SCTP still has waiting for this stream, and what the caller charges for it.
 func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) error {
 	ch := m.channels[h]
 	switch {

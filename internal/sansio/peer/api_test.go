@@ -41,6 +41,35 @@ func TestErrorsHaveTheirKind(t *testing.T) {
 	w.send1(a, "hello")
 }
 
+// Empty messages have no bytes and yet fill the buffer: their number is bounded, what is told as buffered is their bytes, and all that were
+// taken arrive.
+func TestEmptyMessagesFillSendBuffer(t *testing.T) {
+	const buffer = 96_000
+	w := newWorld(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, Config{SendBuffer: buffer})
+	a, _ := w.connect()
+	c := w.core[0]
+	sent := 0
+	for ; sent <= buffer; sent++ {
+		if err := c.Send(w.now, a, nil, false); errors.Is(err, ErrBufferFull) {
+			break
+		} else {
+			w.must(err)
+		}
+	}
+	if sent != buffer/messageCost+1 {
+		t.Errorf("%d empty messages were taken", sent)
+	}
+	if n := c.BufferedAmount(a); n != 0 {
+		t.Errorf("%d bytes are buffered", n)
+	}
+	w.runUntil("all messages", time.Minute, func() bool { return len(w.ear[1].got) == sent })
+	w.settle()
+	if n := c.SendCharge(a); n != 0 {
+		t.Errorf("%d are charged in the end", n)
+	}
+	w.must(c.Send(w.now, a, nil, false))
+}
+
 // Send fills a buffer of the size that was configured and no more, and takes what it took; what waits is told, down to nothing, and the event
 // comes when it falls to the threshold.
 func TestSendBuffer(t *testing.T) {

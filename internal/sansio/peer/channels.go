@@ -23,7 +23,7 @@ func (c *Core) OpenChannel(now time.Time, p Params) (Handle, error) {
 
 // Send queues a message and takes data over.
 func (c *Core) Send(now time.Time, h Handle, data []byte, isString bool) error {
-	err := c.channels.Send(now, h, data, isString, c.queued(h))
+	err := c.channels.Send(now, h, data, isString, c.SendCharge(h))
 	if err == nil {
 		c.pumpChannels(now)
 	}
@@ -53,6 +53,19 @@ func (c *Core) BufferedAmount(h Handle) int {
 	// DCEP's message is the first on its stream: as long as some of it waits, so does all that the application has sent.
 	info, _ := c.channels.Info(h)
 	return min(c.channels.BufferedAmount(h)+c.queued(h), int(info.BytesSent))
+}
+
+// messageCost is what SCTP keeps for a message beside its bytes, and a little more.
+const messageCost = 96
+
+// SendCharge is what counts against SendBuffer: the bytes that wait, but messageCost for each message that SCTP keeps if that is more, so that
+// the number of small and empty messages is bounded as well.
+func (c *Core) SendCharge(h Handle) int {
+	charge := c.queued(h)
+	if id, ok := c.channels.Stream(h); ok && c.sctp != nil {
+		charge = max(charge, messageCost*c.sctp.PendingMessages(sctp.StreamID(id)))
+	}
+	return charge
 }
 
 func (c *Core) queued(h Handle) int {

@@ -46,6 +46,14 @@ func (a *Association) BufferedAmount(id StreamID) int {
 	return 0
 }
 
+// PendingMessages is how many messages given to Send on this stream are kept: the peer does not have them whole, and they were not given up.
+func (a *Association) PendingMessages(id StreamID) int {
+	if st := a.out.get(id); st != nil {
+		return int(st.pending)
+	}
+	return 0
+}
+
 // SetBufferedAmountLowThreshold sets when EventBufferedAmountLow is due: when the buffered amount falls from above n to n or less.
 func (a *Association) SetBufferedAmountLowThreshold(id StreamID, n int) {
 	st := a.out.make(id)
