@@ -43,6 +43,7 @@ func blocks(t *testing.T, language string) (list []block) {
 var runBy = map[string]string{
 	"go run ./examples/quickstart": "TestQuickstart, with a smaller file",
 	"go test ./...":                ".ci/run",
+	"cd bench && go run . -short":  ".ci/run",
 }
 
 // Every command in README.md and docs is run by a test or by .ci/run.
