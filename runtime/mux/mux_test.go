@@ -110,6 +110,22 @@ func TestAddressIsNotStolen(t *testing.T) {
 	thief.wants("an address that nobody owns", "data")
 }
 
+// A client that got a port which another one has left: the loop that it asks becomes the owner when it answers, although the other lives on.
+func TestNewcomerTakesOver(t *testing.T) {
+	rt := open(t, Config{})
+	old, young := newToy(t, rt, "old", "oooo"), newToy(t, rt, "young", "yyyy")
+	x := newClient(t, rt)
+	old.send(x, "a check to the candidate") // nothing was ever heard of old's peer there
+	x.check("yyyy")
+	young.take(1)
+	x.send("before the answer")
+	old.wants("it is the owner until somebody answers", "before the answer")
+	young.send(x, "answer")
+	old.send(x, "another check")
+	x.send("data")
+	young.wants("it was asked, and has answered", "data")
+}
+
 func TestUfragCollision(t *testing.T) {
 	rt := open(t, Config{})
 	a, b := newToy(t, rt, "a", "same"), newToy(t, rt, "b")

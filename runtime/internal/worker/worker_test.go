@@ -154,6 +154,18 @@ func TestDeadlineMoves(t *testing.T) {
 	}
 	w.check()
 	w.mu.Unlock()
+	// The heap's entry is at the earlier time of two; the Turn comes at the later one, which is the one that counts.
+	set(5 * time.Millisecond)
+	l.host.Wake()
+	eventually(t, "the Turn that asks for 5 ms", func() bool { return l.turns.Load() == 3 })
+	due := set(40 * time.Millisecond)
+	l.host.Wake()
+	eventually(t, "the Turn that asks for 40 ms", func() bool { return l.turns.Load() == 4 })
+	set(time.Hour)
+	eventually(t, "the Turn after 40 ms", func() bool { return l.turns.Load() == 5 })
+	if now := time.Now(); now.Before(due) {
+		t.Errorf("the Turn comes %v early", due.Sub(now))
+	}
 	l.end(t)
 	l.host.Wake()
 	l.host.WakeAt(time.Now())
