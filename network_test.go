@@ -117,7 +117,7 @@ func TestNetworks(t *testing.T) {
 			var worst time.Duration
 			for seed := range uint64(seeds) {
 				t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-					worst = max(worst, newPair(t, sim.Config{Seed: seed, Link: c.link}, nil).talk(int(seed%2)))
+					worst = max(worst, newPair(t, sim.Config{Seed: seed, Link: c.link, Handoff: -1}, nil).talk(int(seed%2)))
 				})
 			}
 			t.Logf("open after %v at most", worst)

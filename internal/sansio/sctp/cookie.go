@@ -18,6 +18,7 @@ type cookie struct {
 	forward, reconfig  bool
 	zeroChecksum       bool
 	interleaving       bool
+	pad                bool
 }
 
 // cookieLifetime is Valid.Cookie.Life (section 16).
@@ -29,6 +30,7 @@ const (
 	cookieFlagRC = 2
 	cookieFlagZC = 4
 	cookieFlagIL = 8
+	cookieFlagPD = 16
 )
 
 // sealCookie writes c behind its MAC.
@@ -51,6 +53,9 @@ func (a *Association) sealCookie(c *cookie) []byte {
 	}
 	if c.interleaving {
 		flags |= cookieFlagIL
+	}
+	if c.pad {
+		flags |= cookieFlagPD
 	}
 	b = append(b, flags)
 	mac := hmac.New(sha256.New, a.secret[:])
@@ -76,5 +81,6 @@ func (a *Association) openCookie(b []byte) (c cookie, ok bool) {
 		localTSN: TSN(be32(b[24:])), peerTSN: TSN(be32(b[28:])), peerWindow: be32(b[32:]),
 		outgoing: be16(b[36:]), incoming: be16(b[38:]),
 		forward: b[40]&cookieFlagFT != 0, reconfig: b[40]&cookieFlagRC != 0, zeroChecksum: b[40]&cookieFlagZC != 0, interleaving: b[40]&cookieFlagIL != 0,
+		pad: b[40]&cookieFlagPD != 0,
 	}, true
 }

@@ -31,6 +31,7 @@ type initView struct {
 	forward, reconfig  bool
 	zeroChecksum       bool
 	interleaving       bool
+	pad                bool // it knows PAD, which probes of the path are made of
 	hostName           bool
 	unknown            []byte // the parameters to be reported, as they were
 }
@@ -60,6 +61,7 @@ func parseInit(b []byte) (v initView, ok bool) {
 				v.forward = v.forward || t == chunkForwardTSN
 				v.reconfig = v.reconfig || t == chunkReconfig
 				iData, iForward = iData || t == chunkIData, iForward || t == chunkIForwardTSN
+				v.pad = v.pad || t == chunkPad
 			}
 			v.interleaving = iData && iForward
 		case paramZeroChecksum:
@@ -84,7 +86,14 @@ func parseInit(b []byte) (v initView, ok bool) {
 
 // appendInit appends INIT or INIT ACK.
 func (a *Association) appendInit(dst []byte, typ byte, tag uint32, outgoing uint16, tsn TSN, params []byte) []byte {
-	own := 4 + 8
+	extensions := []byte{chunkReconfig, chunkForwardTSN}
+	if a.cfg.Interleaving {
+		extensions = append(extensions, chunkIData, chunkIForwardTSN)
+	}
+	if len(a.cfg.LargerMTUs) > 0 {
+		extensions = append(extensions, chunkPad)
+	}
+	own := chunkHeader + padded(chunkHeader+len(extensions))
 	if a.cfg.ZeroChecksum {
 		own += 8
 	}
@@ -96,10 +105,6 @@ func (a *Association) appendInit(dst []byte, typ byte, tag uint32, outgoing uint
 	dst = put16(dst, uint16(a.cfg.MaxStreams))
 	dst = put32(dst, uint32(tsn))
 	dst = append(dst, params...)
-	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkIData, chunkIForwardTSN}
-	if !a.cfg.Interleaving {
-		extensions = extensions[:2]
-	}
 	dst = appendTLV(dst, paramSupportedExtensions, extensions)
 	// The chunk's length has the padding of all parameters but the last (section 3.2), so the last are some that need none.
 	dst = appendTLV(dst, paramForwardTSN, nil)
@@ -169,7 +174,7 @@ func (a *Association) handleInit(body []byte) {
 	}
 	c := cookie{made: a.now, localTag: a.tag, peerTag: v.tag, localTSN: a.initialTSN, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving}
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad}
 	switch a.state {
 	case StateClosed, StateCookieWait:
 		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1).
@@ -236,7 +241,7 @@ func (a *Association) handleInitAck(body []byte) {
 	}
 	a.agree(&cookie{peerTag: v.tag, peerTSN: v.tsn, peerWindow: v.window,
 		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving})
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad})
 	a.cookie = append([]byte(nil), v.cookie...)
 	a.become(StateCookieEchoed)
 	if len(v.unknown) > 0 {
@@ -256,6 +261,10 @@ func (a *Association) agree(c *cookie) {
 	a.agreeInterleaving(c.interleaving && a.cfg.Interleaving)
 	a.forward.supported = a.forward.supported || a.interleaving
 	a.zeroChecksum = c.zeroChecksum && a.cfg.ZeroChecksum
+	if !c.pad {
+		// A peer that does not know PAD should skip it; Chromium's ends the association instead, and pion drops the packet.
+		a.path.sizes = nil
+	}
 	a.received.reset(c.peerTSN - 1)
 	a.reset.expected = uint32(c.peerTSN)
 }

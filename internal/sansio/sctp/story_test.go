@@ -122,7 +122,8 @@ func (s *story) command(f []string) {
 		}
 	case "larger": // sizes of packets that are probed
 		for _, a := range s.end {
-			a.path = newPathMTU(a.mtu, []int{number(1), number(2)})
+			a.cfg.LargerMTUs = []int{number(1), number(2)}
+			a.path = newPathMTU(a.mtu, a.cfg.LargerMTUs)
 		}
 	case "reset":
 		s.end[end].ResetStream(s.now, StreamID(number(2)))
