@@ -68,6 +68,17 @@ func TestIdleAssociationProbesNothing(t *testing.T) {
 	}
 }
 
+// A peer that does not announce PAD is not probed: Chromium's ends the association at it, and pion drops the packet.
+func TestPeerWithoutPadIsNotProbed(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: 5 * time.Millisecond}, Config{LargerMTUs: largerMTUs}, Config{})
+	p.connect()
+	p.send(0, 0, body(1, 200_000), reliable)
+	p.run(5 * time.Second)
+	if n := p.end[0].Stats().PathProbes; n > 0 {
+		t.Errorf("%d probes", n)
+	}
+}
+
 // Promise: when the path becomes narrower while data flows, nothing is lost and the flow stands for a few round trips and at most three
 // RTOs. The new width is found.
 func TestBlackHole(t *testing.T) {
