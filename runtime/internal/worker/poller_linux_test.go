@@ -64,7 +64,7 @@ func TestLateHostsLeaveTimeToRead(t *testing.T) {
 		if _, err := r.w.Write([]byte{1}); err != nil {
 			t.Fatal(err)
 		}
-		before := turns.Load() // or later than the read: then there is nothing to see
+		before := turns.Load()                                  // or later than the read: then there is nothing to see
 		if n := receive(t, "a read", r.got) - before; n > 500 { // a part of the 2000
 			t.Errorf("%d Turns before the read", n)
 		}
