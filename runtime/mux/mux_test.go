@@ -69,7 +69,7 @@ func TestLoopWithoutUfrag(t *testing.T) {
 func TestRoaming(t *testing.T) {
 	rt := open(t, Config{Shards: 2})
 	a := newToy(t, rt, "a", "aaaa")
-	a.answer = true
+	a.answer.Store(true)
 	for range 10 {
 		x := newClient(t, rt)
 		x.check("aaaa")
@@ -216,7 +216,7 @@ func TestUnknownUfrag(t *testing.T) {
 	close(gate)
 	eventually(t, "both were told", func() bool { return calls.Load() == 2 && rt.Stats().UnknownUfrag == 1 })
 	late.wants("the request that asked", "check lazy")
-	late.answer = true
+	late.answer.Store(true)
 	x.check("lazy")
 	late.wants("the next one", "check lazy")
 	x.send("data")
@@ -355,7 +355,7 @@ func TestStress(t *testing.T) {
 			for n := range 40 {
 				ufrag := fmt.Sprintf("u%dn%d", i, n)
 				l := newToy(t, rt, ufrag, ufrag)
-				l.answer = n%2 == 0
+				l.answer.Store(n%2 == 0)
 				for _, c := range clients {
 					l.send(c, "x")
 					c.check(ufrag)

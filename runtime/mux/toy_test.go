@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	goruntime "runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type toy struct {
 	got      []string
 	failed   error
 	quit     bool
-	answer   bool // sends each datagram back
+	answer   atomic.Bool // sends each datagram back
 	released chan struct{}
 }
 
@@ -68,7 +69,7 @@ func (l *toy) Receive(_ time.Time, s runtime.UDPSocket, d *runtime.Datagrams) {
 			break
 		}
 	}
-	if l.answer {
+	if l.answer.Load() {
 		_ = s.Send(d)
 	}
 	clear(d.Data) // "it may overwrite Data"
