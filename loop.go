@@ -126,7 +126,7 @@ func (l *loop) view(f func(c *peer.Core)) {
 	f(l.core)
 }
 
-// settle sends what a change has made ready, or sees that the loop does, and tells the host what the loop waits for now.
+// settle sends what a change has made ready, or sees that the loop does, and tells the host until when the loop waits.
 func (l *loop) settle(now time.Time) {
 	if l.dispatching && !l.closed {
 		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays.

@@ -121,7 +121,7 @@ func needChromium(t *testing.T) {
 	if os.Getenv("CI") == "true" {
 		t.Fatal(msg)
 	}
-	t.Skip(msg)
+	t.Skip(msg) // a developer without a browser can run the rest; CI cannot come here
 }
 
 // sharedChromium is the browser without flags.

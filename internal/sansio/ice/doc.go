@@ -46,7 +46,7 @@
 //				deliver(p) // and, if that was authentic:
 //				agent.HandleData(now, p.local, p.remote)
 //			}
-//		case <-time.After(agent.PollTimeout()): // if it is not zero
+//		case now = <-at(agent.PollTimeout()): // the owner's timer; a zero time never comes
 //			agent.HandleTimeout(now)
 //		}
 //	}
