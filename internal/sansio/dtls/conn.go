@@ -128,6 +128,7 @@ func (c *Conn) Start(now time.Time) {
 }
 
 // SetRTT tells the path's round-trip time: the retransmission timeout starts at twice that, but not under 50 ms or over 3 s.
+// That of a flight under way follows, so PollTimeout may then name a moment that has passed: it is due now.
 func (c *Conn) SetRTT(rtt time.Duration) {
 	c.flight.initialRTO = min(max(2*rtt, minRTO), defaultMaxRTO)
 }

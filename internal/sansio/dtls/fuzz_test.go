@@ -126,6 +126,7 @@ func FuzzOperations(f *testing.F) {
 	f.Add([]byte{0, 1, 8, 8, 8, 8, 8, 2, 10, 12, 14, 8, 8})
 	f.Add([]byte{0, 8, 8, 8, 8, 8, 8, 4, 5, 8, 12, 13, 8, 6, 8, 7})
 	f.Add([]byte{1, 0, 16, 8, 24, 8, 32, 8, 40, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9})
+	f.Add([]byte("1\xa4808+$08")) // a round-trip time that makes the flight's deadline one of the past
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		p := newPair(t, pairConfig{seed: 3, net: quick, noFingerprints: true})
 		fps := [2][]Fingerprint{mustFingerprint(serverCert), mustFingerprint(clientCert)}
@@ -155,6 +156,7 @@ func FuzzOperations(f *testing.F) {
 				c.SetFingerprints(fps[who])
 			case 2:
 				c.SetRTT(time.Duration(op) * time.Millisecond)
+				c.HandleTimeout(p.now) // a shorter timeout may be over already
 			case 3:
 				if op > 200 {
 					c.Close(p.now)
