@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/sansrtc/rtc"
@@ -24,12 +23,11 @@ type sansPeer struct {
 	pc   *rtc.PeerConnection
 	open func(c channel)
 
-	mu       sync.Mutex
-	channels map[*rtc.DataChannel]*sansChannel
+	channels []*sansChannel // that are open; the handler's own, whose methods come one at a time
 }
 
 func (s sansStack) newPeer() (peer, error) {
-	p := &sansPeer{channels: make(map[*rtc.DataChannel]*sansChannel)}
+	p := new(sansPeer)
 	pc, err := s.base.Handler(p).Build(context.Background())
 	p.pc = pc
 	return p, err
@@ -38,19 +36,19 @@ func (s sansStack) newPeer() (peer, error) {
 func (p *sansPeer) onOpen(f func(c channel)) { p.open = f }
 
 func (p *sansPeer) channel(dc *rtc.DataChannel) *sansChannel {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c := p.channels[dc]
-	if c == nil {
-		c = &sansChannel{dc: dc, room: make(chan struct{}, 1)}
-		dc.SetBufferedAmountLowThreshold(bulkLow)
-		p.channels[dc] = c
+	for _, c := range p.channels {
+		if c.dc == dc {
+			return c
+		}
 	}
-	return c
+	return nil
 }
 
 func (p *sansPeer) OnDataChannelOpen(_ *rtc.PeerConnection, dc *rtc.DataChannel) {
-	p.open(p.channel(dc))
+	c := &sansChannel{dc: dc, room: make(chan struct{}, 1)}
+	dc.SetBufferedAmountLowThreshold(bulkLow)
+	p.channels = append(p.channels, c)
+	p.open(c)
 }
 
 func (p *sansPeer) OnDataChannelMessage(_ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
