@@ -34,6 +34,9 @@ type figure struct {
 type duration struct {
 	warmup, measured time.Duration
 	count            int // of pairs, for rows that count
+	// settle is how long connections are left alone before what an idle one spends is measured, for idle: until the timers of their setup have
+	// passed, and for several rounds of consent checks.
+	settle, idle time.Duration
 }
 
 var (
@@ -65,9 +68,9 @@ func measureOne(name string, short bool, cpuProfile, memProfile string) error {
 	if err != nil {
 		return err
 	}
-	d := duration{500 * time.Millisecond, 3 * time.Second, 100}
+	d := duration{500 * time.Millisecond, 3 * time.Second, 100, 12 * time.Second, 30 * time.Second}
 	if short {
-		d = duration{50 * time.Millisecond, 100 * time.Millisecond, 5}
+		d = duration{50 * time.Millisecond, 100 * time.Millisecond, 5, 50 * time.Millisecond, 100 * time.Millisecond}
 	}
 	if memProfile != "" {
 		runtime.MemProfileRate = 1 << 10
@@ -260,8 +263,9 @@ func idle(s stack, d duration) (figures, error) {
 		"goroutines/connection": float64(runtime.NumGoroutine()-goroutines) / connections,
 		"KiB/connection":        float64(after-before) / 1024 / connections,
 	}
+	time.Sleep(d.settle)
 	from := used()
-	time.Sleep(2 * d.measured)
+	time.Sleep(d.idle)
 	to := used()
 	f["idle CPU ms/connection/min"] = (to.cpu - from.cpu).Seconds() * 1000 / connections * float64(time.Minute) / float64(to.at.Sub(from.at))
 	for _, p := range peers {
