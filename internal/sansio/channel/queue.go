@@ -34,3 +34,19 @@ func (q *queue[T]) pop() (v T, ok bool) {
 	q.n--
 	return v, true
 }
+
+// rest gives the storage of an empty queue back.
+func (q *queue[T]) rest() {
+	if q.n == 0 {
+		*q = queue[T]{}
+	}
+}
+
+// Rest gives back the memory that is kept only to be used again. It is called when nothing was sent or received for a while.
+func (m *Machine) Rest() {
+	m.sends.rest()
+	m.resets.rest()
+	m.releases.rest()
+	m.events.rest()
+	m.credits.rest()
+}

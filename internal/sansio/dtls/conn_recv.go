@@ -38,6 +38,16 @@ func (c *Conn) PollData() ([]byte, bool) {
 	return b, true
 }
 
+// Rest gives back the memory that is kept only to be used again. It is called when nothing was sent or received for a while.
+func (c *Conn) Rest() {
+	if c.dataAt == len(c.data) {
+		c.data, c.dataAt = nil, 0
+	}
+	if len(c.events) == 0 {
+		c.events = nil
+	}
+}
+
 func (c *Conn) handleRecord(now time.Time, r record) {
 	switch {
 	case !r.wellFormed():

@@ -47,6 +47,7 @@ type Core struct {
 
 	burst  bool   // SCTP packets came since the last EndBurst
 	carry  []byte // a sealed packet that was longer than the run it was made for
+	rest   rest
 	events events
 	stats  Stats
 }

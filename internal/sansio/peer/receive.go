@@ -70,7 +70,7 @@ func (c *Core) handleDTLS(now time.Time, b []byte) (alive bool) {
 			continue
 		}
 		c.sctp.HandlePacket(now, p)
-		c.burst = true
+		c.burst, c.rest.moved = true, true
 	}
 	c.pumpDTLS(now)
 	return alive
@@ -86,4 +86,5 @@ func (c *Core) EndBurst(now time.Time) {
 		c.sctp.HandleBurstEnd(now)
 	}
 	c.pump(now)
+	c.maybeRest(now)
 }

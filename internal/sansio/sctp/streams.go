@@ -6,7 +6,8 @@ type table[T any] struct {
 	pages []*[pageSize]T
 }
 
-const pageSize = 16
+// pageSize is small since most associations have a few streams.
+const pageSize = 4
 
 // get returns nil when the page of id was never used.
 func (t *table[T]) get(id StreamID) *T {
