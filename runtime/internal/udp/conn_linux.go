@@ -249,15 +249,19 @@ func (c *system) MaxSegments() int {
 // offload tells what this kernel can do.
 type offload struct{ gso, gro bool }
 
+// kernelOffload asks once, with a socket that stays open: the kernel patches its own code when its first socket takes GRO and when its last
+// one closes, which stops all cores for longer than a connection's whole traffic takes. It is bound to nothing.
 var kernelOffload = sync.OnceValue(func() (o offload) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if err != nil {
 		return o
 	}
-	defer unix.Close(fd)
 	// A kernel that does not know the option would ignore the control message and send the whole slab as one datagram.
 	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	o.gso = err == nil
 	o.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+	if !o.gro {
+		unix.Close(fd)
+	}
 	return o
 })
