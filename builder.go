@@ -113,6 +113,7 @@ const (
 	defaultMaxMessageSize = 256 << 10
 	defaultReceiveBuffer  = 4 << 20
 	defaultSendBuffer     = 16 << 20
+	minPacketSize         = 1200
 )
 
 // Build makes the connection. All mistakes are reported at once, joined; each has its W3C category. ctx bounds Build only: a connection
@@ -165,6 +166,9 @@ func (b *Builder) check() (listen []netip.AddrPort, err error) {
 	}
 	if b.sctp.SendBuffer < 0 {
 		add(&rtcerr.RangeError{Err: errors.New("rtc: SCTPOptions.SendBuffer is negative")})
+	}
+	if p := b.sctp.MaxPacketSize; p != 0 && p < minPacketSize {
+		add(&rtcerr.RangeError{Err: fmt.Errorf("rtc: SCTPOptions.MaxPacketSize %d is less than %d", p, minPacketSize)})
 	}
 	for _, d := range []struct {
 		name string
@@ -259,6 +263,7 @@ func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
 		MaxMessageSize:      b.sctp.MaxMessageSize,
 		ReceiveBuffer:       b.sctp.ReceiveBuffer,
 		SendBuffer:          b.sctp.SendBuffer,
+		MaxPacketSize:       b.sctp.MaxPacketSize,
 		HeartbeatInterval:   b.sctp.HeartbeatInterval,
 		AlwaysData:          b.configuration.AlwaysNegotiateDataChannels,
 		DisconnectedTimeout: b.ice.DisconnectedTimeout,

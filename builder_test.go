@@ -128,7 +128,7 @@ func TestBuildTellsEveryMistake(t *testing.T) {
 		ListenAddrs("nowhere", "10.0.0.1", "10.0.0.1:1").
 		ICE(rtc.ICEOptions{DisconnectedTimeout: -1, FailedTimeout: -1, ConsentInterval: -1, MaxRemoteCandidates: -1}).
 		DTLS(rtc.DTLSOptions{HandshakeTimeout: -1, AnsweringRole: rtc.DTLSRoleServer + 1}).
-		SCTP(rtc.SCTPOptions{MaxMessageSize: 17 << 20, SendBuffer: -1, ReceiveBuffer: 1}).
+		SCTP(rtc.SCTPOptions{MaxMessageSize: 17 << 20, SendBuffer: -1, ReceiveBuffer: 1, MaxPacketSize: -1}).
 		Build(t.Context())
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -141,7 +141,7 @@ func TestBuildTellsEveryMistake(t *testing.T) {
 			t.Errorf("a %T without a text", e)
 		}
 	}
-	want := map[string]int{"InvalidAccessError": 2, "SyntaxError": 4, "NotSupportedError": 3, "RangeError": 8, "TypeError": 1}
+	want := map[string]int{"InvalidAccessError": 2, "SyntaxError": 4, "NotSupportedError": 3, "RangeError": 9, "TypeError": 1}
 	if !reflect.DeepEqual(count, want) {
 		t.Errorf("Build found %v, want %v:\n%v", count, want, err)
 	}
@@ -188,6 +188,7 @@ func TestBuildRefuses(t *testing.T) {
 		"address by name":   base.ListenAddrs("localhost:1"),
 		"message size":      base.SCTP(rtc.SCTPOptions{MaxMessageSize: -1}),
 		"receive buffer":    base.SCTP(rtc.SCTPOptions{MaxMessageSize: 1000, ReceiveBuffer: 1999}),
+		"packet size":       base.SCTP(rtc.SCTPOptions{MaxPacketSize: 1199}),
 		"empty certificate": base.Certificates(rtc.Certificate{}),
 		"no private key":    base.Certificates(webrtc.CertificateFromX509(nil, selfSigned(t, other, tomorrow))),
 		"another's key":     base.Certificates(webrtc.CertificateFromX509(other, selfSigned(t, p521, tomorrow))),

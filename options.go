@@ -58,6 +58,9 @@ type SCTPOptions struct {
 	// SendBuffer is how many bytes wait in one channel (BufferedAmount) before Send returns ErrBufferFull; default 16 MiB. Messages
 	// that wait or are on their way count as 96 bytes each if that is more.
 	SendBuffer int
+	// MaxPacketSize is the largest datagram that data leaves in, in bytes of UDP payload. By default the path's is found out (RFC 8899), up
+	// to 16 KiB; 1200, which is the least, keeps to what every path carries.
+	MaxPacketSize int
 	// HeartbeatInterval is how long an idle association waits before it probes the peer; default 30 s, negative: never.
 	HeartbeatInterval time.Duration
 }

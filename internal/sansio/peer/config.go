@@ -58,6 +58,7 @@ type Config struct {
 	MaxMessageSize    int // offered to the peer, and enforced
 	ReceiveBuffer     int
 	SendBuffer        int
+	MaxPacketSize     int // of the datagrams that are tried; 1200 and less: none are tried
 	HeartbeatInterval time.Duration
 	AlwaysData        bool // offer a data section even without a channel
 

@@ -118,7 +118,9 @@ func (c *Core) startSCTP(now time.Time) {
 	cfg.ZeroChecksum, cfg.Interleaving = true, true
 	if c.whole {
 		for _, n := range largerMTUs {
-			cfg.LargerMTUs = append(cfg.LargerMTUs, n-head-tail)
+			if limit := c.cfg.MaxPacketSize; limit == 0 || n <= limit {
+				cfg.LargerMTUs = append(cfg.LargerMTUs, n-head-tail)
+			}
 		}
 	}
 	var err error
