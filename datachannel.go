@@ -151,10 +151,13 @@ func (dc *DataChannel) sendLocked(data []byte, isString bool) error {
 	if l.closed || dc.ended {
 		return errNotOpen()
 	}
-	now := l.now()
+	now := l.latest
+	if dc.params.MaxLifetime >= 0 {
+		now = l.tick() // it begins
+	}
 	switch err := l.core.Send(now, dc.handle, data, isString); {
 	case err == nil:
-		l.sent(dc, now)
+		l.sent(dc)
 		return nil
 	case errors.Is(err, peer.ErrBufferFull):
 		return &rtcerr.OperationError{Err: ErrBufferFull}
@@ -196,7 +199,7 @@ func (dc *DataChannel) Close() error {
 		return nil
 	}
 	dc.state.Store(int32(DataChannelStateClosing))
-	now := l.now()
+	now := l.tick()
 	l.core.CloseChannel(now, dc.handle)
 	l.settle(now)
 	return nil
@@ -235,7 +238,7 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 		if msg, charge, ok := dc.inbox.pop(); ok {
 			if !l.closed {
 				l.taken(charge)
-				l.settle(l.now())
+				l.settle(l.tick())
 			}
 			l.mu.Unlock()
 			return msg, nil
@@ -248,7 +251,7 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 			case ok && ev.Kind == peer.EventMessage:
 				if !l.closed {
 					l.taken(ev.Charge)
-					l.settle(l.now())
+					l.settle(l.tick())
 				}
 				l.mu.Unlock()
 				return DataChannelMessage{IsString: ev.IsString, Data: ev.Data}, nil

@@ -19,7 +19,7 @@ func (l *loop) Dispatch() {
 	l.dispatching = true
 	defer func() { // also when a handler ends its goroutine, as testing's FailNow does: the connection goes on
 		l.dispatching = false
-		l.flush(l.now()) // what handlers have sent, and what Taken has made of the receive window
+		l.flush(l.tick()) // what handlers have sent, and what Taken has made of the receive window
 		l.rearm()
 	}()
 	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
@@ -104,12 +104,17 @@ func (l *loop) dispatchMessage(ev *peer.Event) {
 		dc.inbox.push(msg, ev.Charge)
 		return
 	}
-	defer l.taken(ev.Charge)
-	l.tell(func(h EventHandler) { h.OnDataChannelMessage(l.pc, dc, msg) })
+	charge := ev.Charge
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.taken(charge)
+	}()
+	l.pc.builder.handler.OnDataChannelMessage(l.pc, dc, msg)
 }
 
 // taken opens the receive window for what the application has got; what the window update needs is sent by whoever holds mu next.
-func (l *loop) taken(charge int) { l.core.Taken(l.now(), charge) }
+func (l *loop) taken(charge int) { l.core.Taken(l.latest, charge) }
 
 func (l *loop) dispatchChannel(ev *peer.Event) {
 	pc := l.pc

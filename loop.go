@@ -25,6 +25,7 @@ type loop struct {
 	core     *peer.Core
 	listen   []netip.AddrPort
 	sockets  []runtime.UDPSocket
+	latest   time.Time // what the core was told of the time
 	armed    time.Time // when the host will call Turn at the latest; zero: not by itself
 	dirty    bool      // something waits for flush
 	closed   bool      // Close was called, or the peer's close was seen: sockets are closed
@@ -58,9 +59,16 @@ func (l *loop) start(pc *PeerConnection, core *peer.Core, listen []netip.AddrPor
 
 func (l *loop) now() time.Time { return l.pc.builder.runtime.Now() }
 
+// tick is now for the core. What costs less than reading the clock, and has no deadline, makes do with latest.
+func (l *loop) tick() time.Time {
+	l.latest = l.now()
+	return l.latest
+}
+
 // Receive implements runtime.Loop.
 func (l *loop) Receive(now time.Time, _ runtime.UDPSocket, d *runtime.Datagrams) {
 	l.mu.Lock()
+	l.latest = now
 	l.core.HandleRead(now, d.Local, d.Remote, d.Data, d.SegmentSize)
 	l.mu.Unlock()
 }
@@ -69,6 +77,7 @@ func (l *loop) Receive(now time.Time, _ runtime.UDPSocket, d *runtime.Datagrams)
 func (l *loop) Turn(now time.Time) runtime.Next {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.latest = now
 	l.core.EndBurst(now)
 	if t := l.core.PollTimeout(); !t.IsZero() && !t.After(now) {
 		l.core.HandleTimeout(now)
@@ -110,7 +119,7 @@ func (l *loop) update(f func(c *peer.Core, now time.Time) error) error {
 	if l.closed {
 		return errClosed()
 	}
-	now := l.now()
+	now := l.tick()
 	err := f(l.core, now)
 	if err != nil {
 		return w3cError(err)
@@ -152,9 +161,9 @@ func (l *loop) rearm() {
 
 // sent decides when a message that was just queued leaves. What fills packets, or has an idle path before it, leaves at once on the sender's
 // goroutine; small messages that follow others in flight wait for the loop, which is woken, and share packets.
-func (l *loop) sent(dc *DataChannel, now time.Time) {
+func (l *loop) sent(dc *DataChannel) {
 	if l.dispatching {
-		l.settle(now)
+		l.settle(l.latest)
 		return
 	}
 	if unsent, inFlight := l.core.Unsent(dc.handle); inFlight && unsent < flushAtOnce {
@@ -164,7 +173,7 @@ func (l *loop) sent(dc *DataChannel, now time.Time) {
 		}
 		return
 	}
-	l.flush(now)
+	l.flush(l.tick())
 	l.rearm()
 }
 
@@ -185,7 +194,7 @@ func (l *loop) close() {
 	if l.closed {
 		return
 	}
-	now := l.now()
+	now := l.tick()
 	l.core.Close(now)
 	l.flush(now)
 	l.rearm()

@@ -56,7 +56,7 @@ func (m *Machine) announce(ch *channel) {
 // waiting for the reception of the corresponding DATA_CHANNEL_ACK message."
 func (m *Machine) open(ch *channel) {
 	m.become(ch, Open)
-	m.emit(Event{Kind: EventOpen, Channel: ch.handle, Params: ch.params})
+	m.emit(Event{Kind: EventOpen, Channel: ch.handle, Params: ch.ownParams()})
 	m.replay(m.streams[ch.params.ID])
 }
 
@@ -93,6 +93,12 @@ func (m *Machine) tell(ch *channel, err error) {
 		ch.failed = true
 		m.emit(Event{Kind: EventError, Channel: ch.handle, Err: err})
 	}
+}
+
+// ownParams are for somebody who keeps them.
+func (ch *channel) ownParams() *Params {
+	p := ch.params
+	return &p
 }
 
 // outgoing dresses a message of the application.

@@ -35,13 +35,14 @@ func (m *Machine) check() {
 		must(ch.announced || ch.params.Negotiated || ch.remote, "remote will not hear of channel %d", h)
 	}
 	must(live == m.live, "%d channels live, counted %d", live, m.live)
+	must(m.recent == nil || m.channels[m.recent.handle] == m.recent, "a channel was found that is forgotten")
 	must(names == m.names, "%d bytes of names, counted %d", names, m.names)
 	must(m.live <= m.cfg.MaxChannels || m.live == 0, "more channels than allowed")
 
 	for i := range m.sends.len() {
 		if out := m.sends.at(i); out.PPID != ppidDCEP {
 			s := m.streams[out.Stream]
-			must(s != nil && s.ch != nil, "message for no channel")
+			must(s != nil && s.ch != nil && s.ch == out.ch, "message for no channel")
 			queued[s.ch] += len(out.Data)
 		}
 	}

@@ -44,7 +44,7 @@ func (m *Machine) receiveOpen(s *stream, data []byte) {
 	m.give(ch, s.id)
 	m.stats.Accepted++
 	m.become(ch, Open)
-	m.emit(Event{Kind: EventIncoming, Channel: ch.handle, Params: ch.params, Charge: len(data)})
+	m.emit(Event{Kind: EventIncoming, Channel: ch.handle, Params: ch.ownParams(), Charge: len(data)})
 	m.pushDCEP(s.id, ack)
 	m.replay(s)
 }
@@ -54,5 +54,5 @@ func (m *Machine) receiveOpen(s *stream, data []byte) {
 // RFC 8832 §6: "All DCEP messages MUST be sent using ordered delivery and
 // reliable transmission."
 func (m *Machine) pushDCEP(id uint16, data []byte) {
-	m.sends.push(Outgoing{Stream: id, PPID: ppidDCEP, Data: data, MaxRetransmits: -1, Lifetime: -1})
+	m.sends.push(queuedSend{Outgoing: Outgoing{Stream: id, PPID: ppidDCEP, Data: data, MaxRetransmits: -1, Lifetime: -1}})
 }

@@ -24,11 +24,11 @@ func (k EventKind) String() string {
 // missing, and a channel that never opened has no messages.
 type Event struct {
 	Kind     EventKind
-	Channel  Handle
-	Params   Params // of EventIncoming and EventOpen
-	Data     []byte // belongs to the receiver of the event
 	IsString bool
-	Err      error // *Error, *ProtocolError or what HandleClosed was given
+	Channel  Handle
+	Params   *Params // of EventIncoming and EventOpen; belongs to the receiver of the event
+	Data     []byte  // likewise
+	Err      error   // *Error, *ProtocolError or what HandleClosed was given
 
 	// Charge is the length of the SCTP message that became this event. The
 	// caller gives it back to SCTP when the application has taken the event.
@@ -43,4 +43,10 @@ type Outgoing struct {
 	Unordered      bool
 	MaxRetransmits int32         // -1: no limit
 	Lifetime       time.Duration // -1: no limit, otherwise at least a millisecond
+}
+
+// queuedSend is an Outgoing and the channel whose message it is; nil: DCEP's.
+type queuedSend struct {
+	Outgoing
+	ch *channel
 }

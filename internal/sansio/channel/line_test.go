@@ -21,6 +21,7 @@ type line struct {
 	ends     [2]*end
 	maxSteps int
 	lossy    bool // messages of limited reliability may be lost
+	direct   bool // messages go to the application without a queue, where they can
 	note     func(format string, args ...any)
 }
 
@@ -59,7 +60,7 @@ const (
 )
 
 func newLine(t testing.TB, seed uint64, a, b Config) *line {
-	l := &line{t: t, rng: rand.New(rand.NewPCG(seed, 0)), maxSteps: 100_000, note: func(string, ...any) {}}
+	l := &line{t: t, rng: rand.New(rand.NewPCG(seed, 0)), maxSteps: 100_000, direct: seed%2 == 0, note: func(string, ...any) {}}
 	for i, cfg := range []Config{a, b} {
 		l.ends[i] = &end{
 			name:    string(rune('A' + i)),
@@ -223,7 +224,17 @@ func (l *line) arrive(c candidate) {
 			return
 		}
 		to.window += len(p.out.Data)
-		to.m.HandleMessage(epoch, c.id, p.out.PPID, slices.Clone(p.out.Data))
+		data := slices.Clone(p.out.Data)
+		var ev Event
+		ok := false
+		if l.direct {
+			ev, ok = to.m.Deliver(epoch, c.id, p.out.PPID, data)
+		}
+		if ok {
+			l.hear(to, ev)
+		} else {
+			to.m.HandleMessage(epoch, c.id, p.out.PPID, data)
+		}
 		l.pump(to)
 	case packetReset:
 		l.note("%s: stream %d, got reset", to.name, c.id)
@@ -246,6 +257,12 @@ func (l *line) take(e *end) bool {
 	if !ok {
 		return false
 	}
+	l.hear(e, ev)
+	return true
+}
+
+func (l *line) hear(e *end, ev Event) {
+	l.t.Helper()
 	e.window -= ev.Charge
 	if e.window < 0 {
 		l.t.Fatalf("%s gives SCTP more window back than it had lent", e.name)
@@ -262,7 +279,6 @@ func (l *line) take(e *end) bool {
 		e.onEvent(ev)
 	}
 	e.m.check()
-	return true
 }
 
 // mayFollow is the order of the events of a channel.

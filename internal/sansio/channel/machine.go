@@ -13,15 +13,16 @@ type Machine struct {
 	client   bool // DTLS role; from phaseRole on
 	streams  map[uint16]*stream
 	channels map[Handle]*channel
-	last     Handle // the newest name given
-	live     int    // channels that are not Closed
-	names    int    // label and protocol bytes of live channels the remote made
+	last     Handle   // the newest name given
+	recent   *channel // that find found last
+	live     int      // channels that are not Closed
+	names    int      // label and protocol bytes of live channels the remote made
 
 	maxStreams int // ids are below it; maxID+1 until the association says less
 	nextID     int // where the search for a free id begins; of our parity
 	answers    int // resets of ours that answered a reset of a stream at rest
 
-	sends    queue[Outgoing]
+	sends    queue[queuedSend]
 	resets   queue[*stream]
 	releases queue[*stream] // their ids may have come back to life
 	events   queue[Event]
@@ -140,7 +141,7 @@ func (m *Machine) closeAll(err error) {
 		m.dropEarly(m.streams[id])
 	}
 	clear(m.streams)
-	m.sends, m.resets, m.releases = queue[Outgoing]{}, queue[*stream]{}, queue[*stream]{}
+	m.sends, m.resets, m.releases = queue[queuedSend]{}, queue[*stream]{}, queue[*stream]{}
 }
 
 // Open is W3C's createDataChannel. The errors are *Error.
@@ -178,7 +179,7 @@ func (m *Machine) Open(_ time.Time, p Params) (Handle, error) {
 // Send queues a message. It takes data over and never changes it. buffered is
 // what SCTP still has waiting for this stream, and what the caller charges for it.
 func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) error {
-	ch := m.channels[h]
+	ch := m.find(h)
 	switch {
 	case ch == nil || ch.state != Open:
 		return ErrNotOpen
@@ -191,7 +192,7 @@ func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffer
 	ch.queued += len(out.Data)
 	ch.messagesSent++
 	ch.bytesSent += uint64(len(data))
-	m.sends.push(out)
+	m.sends.push(queuedSend{out, ch})
 	return nil
 }
 
@@ -199,7 +200,7 @@ func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffer
 // EventClosed comes when both directions are reset. A handle that is unknown or
 // already closing is left alone.
 func (m *Machine) Close(_ time.Time, h Handle) {
-	ch := m.channels[h]
+	ch := m.find(h)
 	switch {
 	case ch == nil || ch.state >= Closing:
 	case ch.state == Connecting && !ch.announced:
@@ -212,14 +213,27 @@ func (m *Machine) Close(_ time.Time, h Handle) {
 // Forget drops what is kept about a channel after its EventClosed; the handle
 // is invalid then. A channel that is not closed stays.
 func (m *Machine) Forget(h Handle) {
-	if ch := m.channels[h]; ch != nil && ch.state == Closed {
+	if ch := m.find(h); ch != nil && ch.state == Closed {
 		delete(m.channels, h)
+		m.recent = nil
 	}
+}
+
+// find is a channel that is not forgotten, or nil. What asks for a channel asks for it several times.
+func (m *Machine) find(h Handle) *channel {
+	if m.recent == nil || m.recent.handle != h {
+		if ch := m.channels[h]; ch != nil {
+			m.recent = ch
+			return ch
+		}
+		return nil
+	}
+	return m.recent
 }
 
 // State of a channel; a forgotten one is Closed.
 func (m *Machine) State(h Handle) State {
-	if ch := m.channels[h]; ch != nil {
+	if ch := m.find(h); ch != nil {
 		return ch.state
 	}
 	return Closed
@@ -227,7 +241,7 @@ func (m *Machine) State(h Handle) State {
 
 // Info about a channel that is not forgotten.
 func (m *Machine) Info(h Handle) (Info, bool) {
-	ch := m.channels[h]
+	ch := m.find(h)
 	if ch == nil {
 		return Info{}, false
 	}
@@ -237,8 +251,16 @@ func (m *Machine) Info(h Handle) (Info, bool) {
 // BufferedAmount is what Send took and PollSend has not given yet. W3C's
 // bufferedAmount is this plus what SCTP has waiting for the stream.
 func (m *Machine) BufferedAmount(h Handle) int {
-	if ch := m.channels[h]; ch != nil {
+	if ch := m.find(h); ch != nil {
 		return ch.queued
+	}
+	return 0
+}
+
+// BytesSent is Info.BytesSent; 0 for a channel that is forgotten.
+func (m *Machine) BytesSent(h Handle) uint64 {
+	if ch := m.find(h); ch != nil {
+		return ch.bytesSent
 	}
 	return 0
 }
@@ -254,7 +276,7 @@ func (m *Machine) Lookup(stream uint16) (Handle, bool) {
 // Stream is what carries a channel now: none before the channel has its id,
 // none after it is closed.
 func (m *Machine) Stream(h Handle) (id uint16, ok bool) {
-	ch := m.channels[h]
+	ch := m.find(h)
 	if ch == nil || ch.state == Closed || !ch.params.HasID {
 		return 0, false
 	}

@@ -61,6 +61,18 @@ func (m *Machine) HandleMessage(_ time.Time, id uint16, ppid uint32, data []byte
 	}
 }
 
+// Deliver is HandleMessage for a message that becomes an event of its channel and nothing else. It gives the event, which need not wait for
+// PollEvent when no other one does. Otherwise it does nothing, and HandleMessage is to be called.
+func (m *Machine) Deliver(_ time.Time, id uint16, ppid uint32, data []byte) (Event, bool) {
+	s := m.streams[id]
+	if s == nil || s.state != streamUsed || m.events.len() > 0 || m.phase != phaseConnected || ppid == ppidDCEP || !known(ppid) {
+		return Event{}, false
+	}
+	m.ledger.received += uint64(len(data))
+	m.ledger.charged += uint64(len(data))
+	return s.ch.receive(message{ppid, data}), true
+}
+
 // HandleIncomingReset: the remote reset its direction of a stream, and all
 // messages before that were handled.
 func (m *Machine) HandleIncomingReset(_ time.Time, id uint16) {
@@ -99,10 +111,10 @@ func (m *Machine) PollSend() (Outgoing, bool) {
 		if int(out.Stream) >= m.maxStreams {
 			continue // an OPEN from before the number of streams was known
 		}
-		if out.PPID != ppidDCEP {
-			m.streams[out.Stream].ch.queued -= len(out.Data)
+		if out.ch != nil {
+			out.ch.queued -= len(out.Data)
 		}
-		return out, true
+		return out.Outgoing, true
 	}
 }
 
@@ -192,12 +204,12 @@ func (m *Machine) receive(s *stream, msg message) {
 	case s.state == streamIdle:
 		m.hold(s, msg)
 	default:
-		m.deliver(s.ch, msg)
+		m.emit(s.ch.receive(msg))
 	}
 }
 
-// deliver hands a message to the application.
-func (m *Machine) deliver(ch *channel, msg message) {
+// receive makes an event of a message for the application.
+func (ch *channel) receive(msg message) Event {
 	e := Event{
 		Kind:     EventMessage,
 		Channel:  ch.handle,
@@ -214,7 +226,7 @@ func (m *Machine) deliver(ch *channel, msg message) {
 	ch.confirmed = true
 	ch.messagesReceived++
 	ch.bytesReceived += uint64(len(e.Data))
-	m.emit(e)
+	return e
 }
 
 // receiveReset obeys RFC 8831 §6.7: "When the peer sees that an incoming

@@ -51,8 +51,7 @@ func (c *Core) ChannelState(h Handle) ChannelState { return c.channels.State(h) 
 // BufferedAmount is W3C's bufferedAmount: what was sent by Send and not yet transmitted.
 func (c *Core) BufferedAmount(h Handle) int {
 	// DCEP's message is the first on its stream: as long as some of it waits, so does all that the application has sent.
-	info, _ := c.channels.Info(h)
-	return min(c.channels.BufferedAmount(h)+c.queued(h), int(info.BytesSent))
+	return min(c.channels.BufferedAmount(h)+c.queued(h), int(c.channels.BytesSent(h)))
 }
 
 // messageCost is what SCTP keeps for a message beside its bytes, and a little more.
@@ -61,19 +60,16 @@ const messageCost = 96
 // SendCharge is what counts against SendBuffer: the bytes that wait, but messageCost for each message that SCTP keeps if that is more, so that
 // the number of small and empty messages is bounded as well.
 func (c *Core) SendCharge(h Handle) int {
-	charge := c.queued(h)
-	if id, ok := c.channels.Stream(h); ok && c.sctp != nil {
-		charge = max(charge, messageCost*c.sctp.PendingMessages(sctp.StreamID(id)))
+	id, ok := c.channels.Stream(h)
+	if !ok || c.sctp == nil {
+		return 0
 	}
-	return charge
+	return max(c.sctp.BufferedAmount(sctp.StreamID(id)), messageCost*c.sctp.PendingMessages(sctp.StreamID(id)))
 }
 
 func (c *Core) queued(h Handle) int {
-	if c.sctp == nil {
-		return 0
-	}
 	id, ok := c.channels.Stream(h)
-	if !ok {
+	if !ok || c.sctp == nil {
 		return 0
 	}
 	return c.sctp.BufferedAmount(sctp.StreamID(id))
@@ -101,7 +97,7 @@ func (c *Core) Unsent(h Handle) (bytes int, inFlight bool) {
 	if c.sctp == nil {
 		return 0, false
 	}
-	return c.queued(h), c.sctp.Stats().InFlight > 0
+	return c.queued(h), c.sctp.InFlight() > 0
 }
 
 // MaxSendMessageSize is the largest message that the peer takes.

@@ -21,20 +21,24 @@ func (c *Core) check(h *ear) {
 	}
 	// The queue: everything before head is let go of, everything behind it is something; a state is told when it changes, and only then.
 	ev := &c.events
-	must(ev.head <= len(ev.q), "head %d of %d", ev.head, len(ev.q))
-	for i := range ev.head {
-		e := &ev.q[i]
-		must(e.Kind == 0 && e.Data == nil && e.Params == nil, "a polled event is kept")
+	for i := ev.n; i < len(ev.ring); i++ {
+		e := ev.at(i)
+		must(e.kind == 0 && e.data == nil, "a polled event is kept")
 	}
+	more := 0
 	connection, iceState := h.connection(), h.ice
 	charges, messages, closed := 0, 0, connection == Closed
-	for i := ev.head; i < len(ev.q); i++ {
-		e := &ev.q[i]
-		if e.Kind == 0 {
-			must(i > ev.head, "the queue begins with a place that was taken")
+	for i := range ev.n {
+		if ev.at(i).kind == 0 {
+			must(i > 0, "the queue begins with a place that was taken")
 			continue
 		}
+		e := ev.at(i).event()
 		must(int(e.Kind) < len(eventNames), "event %d", e.Kind)
+		if ev.at(i).more {
+			must(ev.more[more].Kind == e.Kind && ev.more[more].Channel == e.Channel, "%s has what %s has", eventNames[e.Kind], eventNames[ev.more[more].Kind])
+			more++
+		}
 		must(!closed, "%s after closed", eventNames[e.Kind])
 		must(e.Charge == 0 || e.Kind == EventMessage || e.Kind == EventChannelIncoming, "%s costs %d", eventNames[e.Kind], e.Charge)
 		must(e.Kind != EventMessage || e.Charge > 0 && len(e.Data) <= e.Charge, "message of %d bytes costs %d", len(e.Data), e.Charge)
@@ -52,6 +56,7 @@ func (c *Core) check(h *ear) {
 			iceState = ICEState(e.State)
 		}
 	}
+	must(more == len(ev.more), "%d events have more, there is more of %d", more, len(ev.more))
 	must(connection == c.connection, "connection is %s, told %s", c.connection.name(), connection.name())
 	must(iceState == c.iceState, "ICE is %v, told %v", c.iceState, iceState)
 

@@ -47,43 +47,87 @@ type LocalCandidate struct {
 	MLineIndex int
 }
 
-// keepEvents is how many places an empty queue keeps: enough for the small messages of a burst.
-const keepEvents = 1024
-
-// events is a queue that gives its memory back when it has been long. What take has taken out of it leaves an empty place.
-// Invariant: the first place is not empty.
-type events struct {
-	q    []Event
-	head int
+// queuedEvent is an Event in the form in which many may wait: what only few of them have is in events.more.
+type queuedEvent struct {
+	data     []byte
+	charge   int
+	channel  Handle
+	kind     EventKind // 0: an empty place
+	state    uint8
+	isString bool
+	more     bool // the next of events.more is all of it
 }
 
-func (e *events) push(ev Event) { e.q = append(e.q, ev) }
+// event is e, but for what events.more has.
+func (e *queuedEvent) event() Event {
+	return Event{Kind: e.kind, State: e.state, IsString: e.isString, Channel: e.channel, Charge: e.charge, Data: e.data}
+}
 
-func (e *events) len() int { return len(e.q) - e.head }
+// events is a queue. What take has taken out of it leaves an empty place.
+// Invariant: the first place is not empty.
+type events struct {
+	ring    []queuedEvent // len is zero or a power of two
+	head, n int
+	more    []Event // in the same order
+}
+
+func (e *events) at(i int) *queuedEvent { return &e.ring[(e.head+i)&(len(e.ring)-1)] }
+
+func (e *events) push(ev Event) {
+	q := queuedEvent{data: ev.Data, charge: ev.Charge, channel: ev.Channel, kind: ev.Kind, state: ev.State, isString: ev.IsString}
+	if ev.Params != nil || ev.Candidate != nil || ev.Err != nil || ev.Server != "" {
+		q.more = true
+		e.more = append(e.more, ev)
+	}
+	if e.n == len(e.ring) {
+		ring := make([]queuedEvent, max(8, 2*len(e.ring)))
+		for i := range e.n {
+			ring[i] = *e.at(i)
+		}
+		e.ring, e.head = ring, 0
+	}
+	e.n++
+	*e.at(e.n - 1) = q
+}
+
+// len is zero when there is no event; it counts empty places too.
+func (e *events) len() int { return e.n }
 
 func (e *events) pop() (ev Event, ok bool) {
-	if e.len() == 0 {
+	if e.n == 0 {
 		return ev, false
 	}
-	ev = e.q[e.head]
+	q := e.at(0)
+	if ev = q.event(); q.more {
+		ev = e.more[0]
+		e.more[0] = Event{}
+		if e.more = e.more[1:]; len(e.more) == 0 {
+			e.more = nil
+		}
+	}
 	e.drop()
 	return ev, true
 }
 
 // take gives the first message of a channel, wherever it is, and takes it out; or the error or close that comes before one, and leaves it.
-func (e *events) take(h Handle) (ev Event, ok bool) {
-	for i := e.head; i < len(e.q); i++ {
-		if e.q[i].Channel != h {
-			continue
-		}
-		switch ev = e.q[i]; ev.Kind {
-		case EventMessage:
-			if e.q[i] = (Event{}); i == e.head {
+func (e *events) take(h Handle) (Event, bool) {
+	more := 0
+	for i := range e.n {
+		q := e.at(i)
+		switch {
+		case q.channel == h && q.kind == EventMessage:
+			ev := q.event()
+			if *q = (queuedEvent{}); i == 0 {
 				e.drop()
 			}
 			return ev, true
-		case EventChannelError, EventChannelClosed:
-			return ev, true
+		case q.channel == h && (q.kind == EventChannelError || q.kind == EventChannelClosed):
+			if q.more {
+				return e.more[more], true
+			}
+			return q.event(), true
+		case q.more:
+			more++
 		}
 	}
 	return Event{}, false
@@ -91,18 +135,10 @@ func (e *events) take(h Handle) (ev Event, ok bool) {
 
 // drop removes the first place and the empty ones behind it.
 func (e *events) drop() {
-	e.q[e.head] = Event{}
-	for e.len() > 0 && e.q[e.head].Kind == 0 {
-		e.head++
-	}
-	switch {
-	case e.head == len(e.q) && cap(e.q) > keepEvents:
-		e.q, e.head = nil, 0
-	case e.head == len(e.q):
-		e.q, e.head = e.q[:0], 0
-	case e.head > 1024 && e.head > len(e.q)/2:
-		e.q = append([]Event(nil), e.q[e.head:]...)
-		e.head = 0
+	*e.at(0) = queuedEvent{} // the ring must not keep a message alive
+	for e.n > 0 && e.at(0).kind == 0 {
+		e.head = (e.head + 1) & (len(e.ring) - 1)
+		e.n--
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sansrtc/rtc/internal/sansio/channel"
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
 	"github.com/sansrtc/rtc/internal/sansio/ice"
 	"github.com/sansrtc/rtc/internal/sansio/jsep"
@@ -149,6 +148,10 @@ func (c *Core) pumpSCTP(now time.Time) {
 		case sctp.EventConnected:
 			c.channels.HandleConnected(now, c.sctp.MaxStreams())
 		case sctp.EventMessage:
+			if out, ok := c.channels.Deliver(now, uint16(ev.Stream), uint32(ev.PPID), ev.Data); ok {
+				c.events.push(Event{Kind: EventMessage, Channel: out.Channel, Data: out.Data, IsString: out.IsString, Charge: out.Charge})
+				continue
+			}
 			c.channels.HandleMessage(now, uint16(ev.Stream), uint32(ev.PPID), ev.Data)
 		case sctp.EventIncomingReset:
 			for _, id := range ev.Streams {
@@ -199,12 +202,9 @@ func (c *Core) pumpChannels(now time.Time) {
 		}
 	}
 	for ev, ok := c.channels.PollEvent(); ok; ev, ok = c.channels.PollEvent() {
-		out := Event{Kind: channelEvents[ev.Kind], Channel: ev.Channel, Data: ev.Data, IsString: ev.IsString, Err: ev.Err, Charge: ev.Charge}
-		if ev.Kind == channel.EventIncoming || ev.Kind == channel.EventOpen {
-			p := ev.Params
-			out.Params = &p
-			c.applyThreshold(ev.Channel, p.ID)
+		if ev.Params != nil {
+			c.applyThreshold(ev.Channel, ev.Params.ID)
 		}
-		c.events.push(out)
+		c.events.push(Event{Kind: channelEvents[ev.Kind], Channel: ev.Channel, Data: ev.Data, IsString: ev.IsString, Params: ev.Params, Err: ev.Err, Charge: ev.Charge})
 	}
 }

@@ -42,6 +42,7 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 		}
 		if c.handleDTLS(now, b) {
 			c.ice.HandleData(now, local, remote)
+			c.pump(now) // so that what waits between two machines is never more than what one datagram carries
 		}
 	default:
 		c.stats.DroppedUnknown++

@@ -44,6 +44,9 @@ type Drops struct {
 	Control                   uint64 // answers that there was no room for
 }
 
+// InFlight is Stats.InFlight.
+func (a *Association) InFlight() int { return a.sent.flight }
+
 // Stats returns the numbers of now.
 func (a *Association) Stats() Stats {
 	s := a.stats
