@@ -179,6 +179,35 @@ func TestTwoMuxes(t *testing.T) {
 	newPair(t, a, b).talk(t, 0)
 }
 
+// "Between the same two muxes there may be as many connections as the product of their numbers of ports"; a quarter of them at once here,
+// since a connection holds two paths while it is made.
+func TestManyConnectionsBetweenTwoMuxes(t *testing.T) {
+	const ports, n = 8, 16
+	a, b := newMux(t, mux.Config{Ports: ports}), newMux(t, mux.Config{Ports: ports, Shards: 3})
+	if len(a.LocalAddrs()) != ports || a.LocalAddrs()[0] != a.LocalAddr() {
+		t.Errorf("the ports are %v", a.LocalAddrs())
+	}
+	talkAll(t, n, a, b)
+	if c := a.Stats().Contested + b.Stats().Contested; c != 0 {
+		t.Errorf("%d sends found no port", c)
+	}
+}
+
+func TestTwoConnectionsOfOneMux(t *testing.T) {
+	rt := newMux(t, mux.Config{Ports: 4})
+	talkAll(t, 3, rt, rt)
+}
+
+// talkAll has n connections of a talk to as many of b.
+func talkAll(t *testing.T, n int, a, b runtime.Runtime) {
+	var all sync.WaitGroup
+	for i := range n {
+		p := newPair(t, a, b)
+		all.Go(func() { p.talk(t, i) })
+	}
+	all.Wait()
+}
+
 // An ICE restart brings a new username fragment, and the connection goes on.
 func TestRestartOnAMux(t *testing.T) {
 	rt := newMux(t, mux.Config{})

@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
@@ -27,14 +28,19 @@ func (r *Runtime) deliver(w *worker.Worker, d *runtime.Datagrams) {
 	r.hand(w, r.find(d, now), d)
 }
 
+// hand gives d to s, to which all ports are its own.
 func (r *Runtime) hand(w *worker.Worker, s *socket, d *runtime.Datagrams) {
-	switch {
-	case s == nil:
-	case w != nil:
+	if s == nil {
+		return
+	}
+	at := d.Local
+	d.Local = netip.AddrPortFrom(at.Addr(), r.locals[s.port].Port())
+	if w != nil {
 		w.Receive(s.host, s, d)
-	default:
+	} else {
 		s.host.Receive(s, d)
 	}
+	d.Local = at
 }
 
 // holdsSTUN tells whether one of the datagrams begins like STUN.
@@ -56,10 +62,11 @@ func (r *Runtime) find(d *runtime.Datagrams, now time.Duration) *socket {
 	if ufrag == nil {
 		return r.byAddress(d, now)
 	}
-	path := r.routes.lookup(d.Remote, d.Local.Addr(), now)
+	path := r.routes.lookup(d.Remote, d.Local, now)
 	s := r.claims.lookup(ufrag)
 	switch {
 	case s != nil:
+		s.heed(d)
 		if path != nil && path.owner == s {
 			touch(&path.asked, now)
 		} else if path != nil {
@@ -79,7 +86,7 @@ func (r *Runtime) find(d *runtime.Datagrams, now time.Duration) *socket {
 
 // byAddress finds the socket that owns the address that d came from.
 func (r *Runtime) byAddress(d *runtime.Datagrams, now time.Duration) *socket {
-	if path := r.routes.lookup(d.Remote, d.Local.Addr(), now); path != nil {
+	if path := r.routes.lookup(d.Remote, d.Local, now); path != nil {
 		return path.owner
 	}
 	if s := r.sole.Load(); s != nil {

@@ -9,11 +9,11 @@
 //
 // # Which loop a datagram is for
 //
-// Each loop gets a virtual socket on the port. A datagram that arrives goes
+// Each loop gets a virtual socket on the port, or on one of them. A datagram that arrives goes
 //
 //   - if it is a STUN Binding request whose USERNAME begins with a username fragment that a socket has claimed
 //     ([runtime.UfragClaimer]): to that socket, from whatever address it comes. So a peer that roams is followed;
-//   - else to the socket that owns the remote address. A socket comes to own an address by sending to it;
+//   - else to the socket that owns the remote address on that port. A socket comes to own an address by sending to it;
 //   - else nowhere: it is counted in [Stats]. [Config].UnknownUfrag is told of Binding requests for fragments that nobody has claimed.
 //
 // Only the first byte of a datagram and that one attribute are looked at. Nothing that arrives makes an entry of any table.
@@ -26,8 +26,16 @@
 // such request for 12 seconds: an ICE peer checks its consent at least each 6 seconds (RFC 7675 section 5.1). So a client that is
 // there keeps its address, and one that got a port which another client has left becomes its owner soon.
 //
-// It follows that two connections cannot share both addresses, as two between the same two muxes would: data does not say
-// which one it is for. The first works, the second does not. Nor can two connections of one mux talk to each other.
+// # Several connections to one address
+//
+// Data does not say which connection it is for; its two addresses do. So with one port there is one connection to each address of a peer.
+// That is no limit for clients, which have an address each, but for connections to another mux, or between two of the same.
+//
+// With [Config].Ports each connection is on one of several ports, chosen at random, and its peers are told of that one only. When it sends to an
+// address that another connection owns on that port, the mux sends from another port, on which nobody owns it. The peer sees a
+// connection behind a NAT, and its ICE answers there. So between two muxes there may be as many connections as the product of their
+// numbers of ports, less those paths that ICE tried and did not choose, which are free again after a minute: count on half of it. Towards a
+// mux of one port there are as many as this one has ports. A send that finds no port is counted in Stats.Contested.
 //
 // # Workers
 //

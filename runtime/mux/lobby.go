@@ -88,6 +88,8 @@ func (l *lobby) run() {
 			l.mux.unknownUfrag.Add(1)
 			continue
 		}
-		s.host.Receive(s, &runtime.Datagrams{Local: g.local, Remote: g.remote, Data: g.data})
+		d := &runtime.Datagrams{Local: g.local, Remote: g.remote, Data: g.data}
+		s.heed(d)
+		l.mux.hand(nil, s, d)
 	}
 }

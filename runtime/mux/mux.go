@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net/netip"
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +23,10 @@ type Config struct {
 	// Addr is the address that all connections share. The zero value is [::]:0, a free port on all addresses; an unspecified address
 	// listens on all addresses of its family, [::] on those of both families.
 	Addr netip.AddrPort
-	// Shards is the number of workers and, on Linux, of system sockets on the port; 0 means GOMAXPROCS.
+	// Ports is the number of ports: Addr's and those that follow it, or free ones. 0 means 1, which is enough for peers that have addresses
+	// of their own. With more, connections are spread over them, and as many as there are ports can lead to one address of a peer.
+	Ports int
+	// Shards is the number of workers and, on Linux, of system sockets on each port; 0 means GOMAXPROCS.
 	Shards int
 	// UnknownUfrag, when set, is told of STUN Binding requests to a username fragment that nobody has claimed, so that a connection may be
 	// made when its first packet arrives. If a socket has claimed ufrag when UnknownUfrag returns, it gets the request. Anybody can send such
@@ -70,11 +75,11 @@ const sendPatience = 5 * time.Millisecond
 
 // Runtime hosts loops that share one UDP port. It may be used by any number of connections.
 type Runtime struct {
-	pool  *worker.Pool
-	net   *udp.Net
-	port  port
-	local netip.AddrPort
-	epoch time.Time
+	pool   *worker.Pool
+	net    *udp.Net
+	ports  []*port
+	locals []netip.AddrPort // of the ports; they differ in the port only
+	epoch  time.Time
 
 	routes table
 	claims claims
@@ -115,14 +120,50 @@ func newOn(pool *worker.Pool, cfg Config) (*Runtime, error) {
 	r.routes.init()
 	r.claims.init()
 	r.lobby.init(r, cfg.UnknownUfrag)
-	if err := r.open(cfg.Addr); err != nil {
+	if err := r.openAll(cfg.Addr, max(1, cfg.Ports)); err != nil {
+		r.closePorts()
 		return nil, err
 	}
 	return r, nil
 }
 
-// LocalAddr is the address that all connections share; unspecified when the port is open on all addresses.
-func (r *Runtime) LocalAddr() netip.AddrPort { return r.local }
+// openAll opens the ports, and has them read when all are there.
+func (r *Runtime) openAll(addr netip.AddrPort, n int) error {
+	for i := range n {
+		local := addr
+		if addr.Port() != 0 {
+			local = netip.AddrPortFrom(addr.Addr(), addr.Port()+uint16(i))
+		}
+		p, bound, err := r.open(local)
+		if err != nil {
+			return err
+		}
+		r.ports, r.locals = append(r.ports, p), append(r.locals, bound)
+	}
+	for _, p := range r.ports {
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) closePorts() {
+	for _, p := range r.ports {
+		p.close()
+	}
+}
+
+// LocalAddr is the address that all connections share, with the first of the ports; unspecified when they are open on all addresses.
+func (r *Runtime) LocalAddr() netip.AddrPort { return r.locals[0] }
+
+// LocalAddrs has all ports.
+func (r *Runtime) LocalAddrs() []netip.AddrPort { return slices.Clone(r.locals) }
+
+// portIndex is -1 for a port that is not r's.
+func (r *Runtime) portIndex(port uint16) int {
+	return slices.IndexFunc(r.locals, func(a netip.AddrPort) bool { return a.Port() == port })
+}
 
 // Now implements [runtime.Runtime].
 func (r *Runtime) Now() time.Time { return time.Now() }
@@ -150,11 +191,14 @@ func (r *Runtime) Spawn(loop runtime.Loop) (runtime.Host, error) {
 
 // listen gives h a virtual socket.
 func (r *Runtime) listen(h *worker.Host, local netip.AddrPort) (worker.Socket, error) {
-	addr := local.Addr().Unmap()
-	if !addr.IsUnspecified() && addr != r.local.Addr() || local.Port() != 0 && local.Port() != r.local.Port() {
-		return nil, fmt.Errorf("%w: %v, not %v", ErrAddress, local, r.local)
+	addr, port := local.Addr().Unmap(), r.portIndex(local.Port())
+	if local.Port() == 0 {
+		port = mathrand.IntN(len(r.locals)) // so that two muxes do not walk through theirs in step
 	}
-	s := &socket{mux: r, host: h}
+	if !addr.IsUnspecified() && addr != r.locals[0].Addr() || port < 0 {
+		return nil, fmt.Errorf("%w: %v, not %v", ErrAddress, local, r.locals[0])
+	}
+	s := &socket{mux: r, host: h, port: port}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -188,7 +232,7 @@ func (r *Runtime) shut(err error) {
 			s.host.Failed(s, err)
 		}
 	}
-	r.port.close()
+	r.closePorts()
 }
 
 // Stats returns a snapshot of the counters.

@@ -15,7 +15,7 @@ import (
 // burst is how many slabs are read before their loops are turned. It bounds how long a flood keeps the worker from its deadlines.
 const burst = 16
 
-// port is the system sockets, one for each worker.
+// port is the system sockets on a port, one for each worker.
 type port struct {
 	shards []*shard
 	once   sync.Once
@@ -28,20 +28,24 @@ type shard struct {
 	watch worker.Watch
 }
 
-func (r *Runtime) open(local netip.AddrPort) error {
-	workers := r.pool.Workers()
-	sockets, err := r.net.ListenShards(local, len(workers))
+// open opens a port, which nobody reads yet.
+func (r *Runtime) open(local netip.AddrPort) (*port, netip.AddrPort, error) {
+	sockets, err := r.net.ListenShards(local, len(r.pool.Workers()))
 	if err != nil {
-		return err
+		return nil, netip.AddrPort{}, err
 	}
-	r.local = sockets[0].LocalAddr()
+	p := &port{}
 	for _, bare := range sockets {
-		r.port.shards = append(r.port.shards, &shard{mux: r, bare: bare})
+		p.shards = append(p.shards, &shard{mux: r, bare: bare})
 	}
-	for i, s := range r.port.shards {
-		_ = s.bare.Control(func(fd uintptr) { err = workers[i].Watch(&s.watch, int(fd), s) }) // it is open
+	return p, sockets[0].LocalAddr(), nil
+}
+
+// start has the workers read.
+func (p *port) start() (err error) {
+	for i, s := range p.shards {
+		_ = s.bare.Control(func(fd uintptr) { err = s.mux.pool.Workers()[i].Watch(&s.watch, int(fd), s) }) // it is open
 		if err != nil {
-			r.port.close()
 			return err
 		}
 	}

@@ -12,18 +12,21 @@ import (
 
 // port is a conn, and a goroutine that reads it, for each local address.
 type port struct {
+	mux   *Runtime
 	conns []*udp.Conn
 	once  sync.Once
 }
 
-func (r *Runtime) open(local netip.AddrPort) error {
+// open opens a port, which nobody reads yet.
+func (r *Runtime) open(local netip.AddrPort) (*port, netip.AddrPort, error) {
 	conns, bound, err := r.net.Listen(local)
-	if err != nil {
-		return err
-	}
-	r.port.conns, r.local = conns, bound
-	for _, c := range conns {
-		go r.read(c)
+	return &port{mux: r, conns: conns}, bound, err
+}
+
+// start has the conns read.
+func (p *port) start() error {
+	for _, c := range p.conns {
+		go p.mux.read(c)
 	}
 	return nil
 }

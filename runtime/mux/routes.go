@@ -21,15 +21,13 @@ const (
 	freshness = time.Second
 )
 
-// pathKey is what a received datagram is told apart by. local is the zero Addr for an owner that lets the system choose it.
-type pathKey struct {
-	remote netip.AddrPort
-	local  netip.Addr
-}
+// pathKey is what a received datagram is told apart by. local has the zero Addr for an owner that lets the system choose it.
+type pathKey struct{ remote, local netip.AddrPort }
 
 // route says that owner owns an address. When an address gets another owner, it gets another route.
 type route struct {
 	key   pathKey
+	port  int // the index of the local port
 	owner *socket
 	// Times since the Runtime's epoch.
 	used  atomic.Int64           // the owner's last send
@@ -91,13 +89,13 @@ func (t *table) part(k *pathKey) *tablePart {
 }
 
 // lookup finds the route of what came from remote to local.
-func (t *table) lookup(remote netip.AddrPort, local netip.Addr, now time.Duration) *route {
+func (t *table) lookup(remote, local netip.AddrPort, now time.Duration) *route {
 	k := pathKey{remote, local}
 	p := t.part(&k) // the same for all local addresses
 	p.mu.RLock()
 	r := p.routes[k]
 	if r == nil && t.anyway.Load() > 0 {
-		k.local = netip.Addr{}
+		k.local = netip.AddrPortFrom(netip.Addr{}, local.Port())
 		r = p.routes[k]
 	}
 	p.mu.RUnlock()
@@ -108,7 +106,7 @@ func (t *table) lookup(remote netip.AddrPort, local netip.Addr, now time.Duratio
 }
 
 // learn makes s, which sends to it, the owner of an address, if it can be. It returns the route if s is the owner, and whether it is a new one.
-func (t *table) learn(s *socket, k pathKey, now time.Duration) (r *route, fresh bool) {
+func (t *table) learn(s *socket, k pathKey, port int, now time.Duration) (r *route, fresh bool) {
 	p := t.part(&k)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +121,7 @@ func (t *table) learn(s *socket, k pathKey, now time.Duration) (r *route, fresh 
 		}
 		t.forget(p, old)
 	}
-	r = &route{key: k, owner: s}
+	r = &route{key: k, port: port, owner: s}
 	r.used.Store(int64(now))
 	if old != nil && old.rival.Load() == s {
 		r.asked.Store(int64(now))
@@ -154,7 +152,7 @@ func (t *table) forget(p *tablePart, r *route) {
 	}
 }
 
-// owned is a socket's list of its routes, oldest first. Those that are gone are left in it until it is tidied.
+// owned is a socket's list of its routes. Those that are gone are left in it until it is tidied.
 type owned struct {
 	mu     sync.Mutex
 	routes []*route
@@ -181,6 +179,27 @@ func (o *owned) add(t *table, r *route, now time.Duration) {
 		o.routes = slices.DeleteFunc(o.routes, func(r *route) bool { return r == least })
 	}
 	o.routes = append(o.routes, r)
+}
+
+// prefer makes r the one that find finds.
+func (o *owned) prefer(r *route) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if i := slices.Index(o.routes, r); i >= 0 {
+		o.routes = append(slices.Delete(o.routes, i, i+1), r)
+	}
+}
+
+// find finds a route to remote, of several ports' the one that was added or preferred last.
+func (o *owned) find(remote netip.AddrPort, local netip.Addr, now time.Duration) *route {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range slices.Backward(o.routes) {
+		if r.key.remote == remote && r.key.local.Addr() == local && !r.gone.Load() && !r.expired(now) {
+			return r
+		}
+	}
+	return nil
 }
 
 // close takes all routes away.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/sansrtc/rtc/runtime"
 )
 
 // bare is a mux without a port, to learn routes in.
@@ -14,7 +16,7 @@ func bare() *Runtime {
 	r.routes.init()
 	r.claims.init()
 	r.lobby.init(r, nil)
-	r.local = netip.MustParseAddrPort("[::]:1")
+	r.locals = []netip.AddrPort{netip.MustParseAddrPort("[::]:1")}
 	return r
 }
 
@@ -24,7 +26,7 @@ func remote(n int) netip.AddrPort {
 
 // ownerOf is who gets what comes from an address.
 func (r *Runtime) ownerOf(from netip.AddrPort, local netip.Addr, now time.Duration) *socket {
-	if path := r.routes.lookup(from, local, now); path != nil {
+	if path := r.routes.lookup(from, netip.AddrPortFrom(local, 1), now); path != nil {
 		return path.owner
 	}
 	return nil
@@ -32,7 +34,8 @@ func (r *Runtime) ownerOf(from netip.AddrPort, local netip.Addr, now time.Durati
 
 // asked lets a request for s come from an address, as find does.
 func (r *Runtime) asked(s *socket, from netip.AddrPort, now time.Duration) {
-	switch path := r.routes.lookup(from, netip.Addr{}, now); {
+	s.heed(&runtime.Datagrams{Local: r.locals[0], Remote: from})
+	switch path := r.routes.lookup(from, r.locals[0], now); {
 	case path == nil:
 	case path.owner == s:
 		touch(&path.asked, now)
@@ -151,7 +154,7 @@ func TestLocalAddressIsPartOfThePath(t *testing.T) {
 			t.Errorf("wrong owner for %v, with one for all", local)
 		}
 	}
-	r.local = netip.AddrPortFrom(one, 1) // a port on one address
+	r.locals = []netip.AddrPort{netip.AddrPortFrom(one, 1)} // a port on one address
 	d := &socket{mux: r}
 	d.learn(netip.IPv4Unspecified(), remote(2), 0)
 	if r.ownerOf(remote(2), one, 0) != d {
@@ -285,4 +288,55 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		}
 	})
+}
+
+// "Without that it is the socket's own port, or if that has another owner for the address […], any other".
+func TestPortsTellConnectionsApart(t *testing.T) {
+	r := bare()
+	for port := range 2 {
+		r.locals = append(r.locals, netip.MustParseAddrPort(fmt.Sprintf("[::]:%d", 2+port)))
+	}
+	var sockets [4]*socket
+	for i := range sockets {
+		sockets[i] = &socket{mux: r, port: 1}
+	}
+	for i, want := range []int{1, 2, 0} {
+		for range 2 {
+			if port := sockets[i].learn(netip.Addr{}, remote(1), 0); port != want {
+				t.Errorf("connection %d sends from port %d, want %d", i, port, want)
+			}
+		}
+		if port := sockets[i].learn(netip.Addr{}, remote(2+i), 0); port != 1 {
+			t.Errorf("connection %d sends from port %d to an address of its own", i, port)
+		}
+		if port := sockets[i].learn(netip.Addr{}, remote(1), 0); port != want {
+			t.Errorf("connection %d goes on from port %d, want %d", i, port, want)
+		}
+	}
+	if port := sockets[3].learn(netip.Addr{}, remote(1), 0); port != 1 || r.contested.Load() != 1 {
+		t.Errorf("when all ports have an owner it sends from port %d, counted %d times", port, r.contested.Load())
+	}
+	r.check(sockets[:])
+
+	// "It is the port on which the address has sent its last request".
+	sockets[0].owned.close(&r.routes)
+	ask := func(port int) {
+		sockets[1].heed(&runtime.Datagrams{Local: r.locals[port], Remote: remote(1)})
+	}
+	if port := sockets[1].learn(netip.Addr{}, remote(1), 0); port != 2 {
+		t.Errorf("a connection moves to port %d without being asked", port)
+	}
+	ask(1)
+	if port := sockets[1].learn(netip.Addr{}, remote(1), 0); port != 1 {
+		t.Errorf("what was asked on port 1 is answered on port %d", port)
+	}
+	ask(2)
+	if port := sockets[1].learn(netip.Addr{}, remote(1), 0); port != 2 {
+		t.Errorf("what was asked on port 2 is answered on port %d", port)
+	}
+	ask(0)
+	if port := sockets[1].learn(netip.Addr{}, remote(1), 0); port != 2 {
+		t.Errorf("what another connection owns is sent from, port %d", port)
+	}
+	r.check(sockets[:])
 }

@@ -13,8 +13,10 @@ import (
 type socket struct {
 	mux    *Runtime
 	host   *worker.Host
+	port   int // the index of the one that its peers are told
 	closed atomic.Bool
-	last   atomic.Pointer[route] // the one that was sent to last, if it is the socket's
+	last   atomic.Pointer[route]   // the one that was sent to last, if it is the socket's
+	asked  atomic.Pointer[pathKey] // where the last request for it came from and to, if that is not last's path
 	owned  owned
 	ufrags []string // claimed, oldest first; guarded by claims.mu
 }
@@ -22,43 +24,75 @@ type socket struct {
 var _ runtime.UfragClaimer = (*socket)(nil)
 
 // LocalAddr implements [runtime.UDPSocket].
-func (s *socket) LocalAddr() netip.AddrPort { return s.mux.local }
+func (s *socket) LocalAddr() netip.AddrPort { return s.mux.locals[s.port] }
 
 // MaxSegments implements [runtime.UDPSocket].
-func (s *socket) MaxSegments() int { return s.mux.port.maxSegments() }
+func (s *socket) MaxSegments() int { return s.mux.ports[s.port].maxSegments() }
 
 // Send implements [runtime.UDPSocket].
 func (s *socket) Send(d *runtime.Datagrams) error {
 	if s.closed.Load() {
 		return runtime.ErrClosed
 	}
-	s.learn(d.Local.Addr(), d.Remote, s.mux.clock())
-	return s.mux.port.send(s.host.Home().Index(), d)
+	port := s.learn(d.Local.Addr(), d.Remote, s.mux.clock())
+	return s.mux.ports[port].send(s.host.Home().Index(), d)
 }
 
-// learn makes s the owner of the address that it sends to.
-func (s *socket) learn(local netip.Addr, remote netip.AddrPort, now time.Duration) {
+// learn makes s the owner of the address that it sends to, on one of the ports, and returns that port's index. It is the port on which the
+// address has sent its last request: an answer from another one is none. Without that it is the socket's own port, or if that has
+// another owner for the address, as when both connections lead to the same mux, any other: the peer then sees s as if behind a NAT.
+func (s *socket) learn(local netip.Addr, remote netip.AddrPort, now time.Duration) (port int) {
+	m := s.mux
 	if local = local.Unmap(); local.IsUnspecified() {
 		local = netip.Addr{}
 	}
-	if own := s.mux.local.Addr(); !own.IsUnspecified() {
+	if own := m.locals[0].Addr(); !own.IsUnspecified() {
 		local = own
 	}
-	k := pathKey{remote, local}
-	if r := s.last.Load(); r != nil && r.key == k && !r.gone.Load() {
+	asked := s.asked.Load()
+	if asked != nil && asked.remote != remote {
+		asked = nil
+	}
+	if r := s.last.Load(); asked == nil && r != nil && r.key.remote == remote && r.key.local.Addr() == local && !r.gone.Load() {
 		touch(&r.used, now)
-		return
+		return r.port
 	}
-	t := &s.mux.routes
-	r, fresh := t.learn(s, k, now)
+	var r *route
+	fresh := false
+	try := func(port int) {
+		r, fresh = m.routes.learn(s, pathKey{remote, netip.AddrPortFrom(local, m.locals[port].Port())}, port, now)
+	}
+	if asked != nil {
+		s.asked.CompareAndSwap(asked, nil)
+		try(m.portIndex(asked.local.Port()))
+	}
 	if r == nil {
-		s.mux.contested.Add(1)
-		return
+		if r = s.owned.find(remote, local, now); r != nil {
+			touch(&r.used, now)
+		}
 	}
-	if fresh {
-		s.owned.add(t, r, now)
+	for i := 0; r == nil && i < len(m.locals); i++ {
+		try((s.port + i) % len(m.locals))
+	}
+	if r == nil {
+		m.contested.Add(1)
+		return s.port
+	}
+	switch {
+	case fresh:
+		s.owned.add(&m.routes, r, now)
+	case asked != nil:
+		s.owned.prefer(r)
 	}
 	s.last.Store(r)
+	return r.port
+}
+
+// heed notes on which path a request for s came.
+func (s *socket) heed(d *runtime.Datagrams) {
+	if r := s.last.Load(); r == nil || r.key.remote != d.Remote || r.key.local.Port() != d.Local.Port() {
+		s.asked.Store(&pathKey{d.Remote, d.Local})
+	}
 }
 
 // ClaimUfrag implements [runtime.UfragClaimer].
@@ -77,7 +111,7 @@ func (s *socket) ClaimUfrag(ufrag string) error {
 }
 
 // WholeDatagrams implements [runtime.WholeSocket].
-func (s *socket) WholeDatagrams() bool { return s.mux.port.wholeDatagrams() }
+func (s *socket) WholeDatagrams() bool { return s.mux.ports[s.port].wholeDatagrams() }
 
 // Closed implements [worker.Socket].
 func (s *socket) Closed() bool { return s.closed.Load() }
