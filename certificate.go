@@ -56,5 +56,8 @@ func coreCertificate(c *Certificate) (out peer.Certificate, err error) {
 	if len(out.Chain) == 0 || out.PrivateKey == nil {
 		return out, errors.New("rtc: certificate lacks its chain or its private key")
 	}
+	if err := out.Check(); err != nil {
+		return out, fmt.Errorf("rtc: certificate %w", err)
+	}
 	return out, nil
 }

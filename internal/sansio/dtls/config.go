@@ -105,22 +105,24 @@ func (cfg Config) resolve() (Config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// Certificate is a chain of DER certificates, the leaf first, and the leaf's key: ECDSA on P-256 or P-384, Ed25519 or RSA.
+// Certificate is a chain of DER certificates, the leaf first, and the leaf's key: ECDSA on P-256 or P-384, Ed25519 or RSA. Neither changes
+// after the first use.
 type Certificate struct {
 	Chain      [][]byte
 	PrivateKey crypto.Signer
+
+	checked bool // Check has found nothing: copies need not be checked again
 }
 
-// Check tells why the certificate cannot be used; nil: it can.
+// Check tells why the certificate cannot be used; nil: it can. It remembers that, so that a certificate of many connections is parsed once.
 func (c *Certificate) Check() error {
+	if c.checked {
+		return nil
+	}
 	if len(c.Chain) == 0 || c.PrivateKey == nil {
 		return errors.New("has no chain or no key")
 	}
-	size := 0
-	for _, der := range c.Chain {
-		size += 3 + len(der)
-	}
-	if len(c.Chain) > maxChain || size+3 > maxMessage {
+	if size := c.size(); len(c.Chain) > maxChain || size > maxMessage {
 		return fmt.Errorf("%d certificates with %d bytes are too many", len(c.Chain), size)
 	}
 	public, _, err := publicKeyOf(c.Chain[0])
@@ -131,7 +133,17 @@ func (c *Certificate) Check() error {
 	if k, ok := public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !k.Equal(c.PrivateKey.Public()) {
 		return errors.New("key is not the certificate's")
 	}
+	c.checked = true
 	return nil
+}
+
+// size is that of the body of the Certificate message.
+func (c *Certificate) size() int {
+	n := 3
+	for _, der := range c.Chain {
+		n += 3 + len(der)
+	}
+	return n
 }
 
 // SRTPProfile is an SRTP protection profile of the IANA registry (RFC 5764 section 4.1.2, RFC 7714 section 14.2).

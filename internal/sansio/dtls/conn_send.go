@@ -99,6 +99,9 @@ func (c *Conn) appendFlight(dst []byte) []byte {
 }
 
 func (c *Conn) appendFragment(dst []byte, item *flightItem, offset, n int) []byte {
+	if n == len(item.message)-messageHeaderLen {
+		return c.appendRecord(dst, contentHandshake, item.epoch, item.message) // whole, as its header has it
+	}
 	h, _, _, _ := parseMessageHeader(item.message)
 	h.fragmentOffset, h.fragmentLength = offset, n
 	fragment := make([]byte, messageHeaderLen, messageHeaderLen+n)

@@ -48,14 +48,15 @@ func FingerprintOf(der []byte, algorithm string) (Fingerprint, error) {
 
 // String is the value in SDP's form: upper-case hex bytes between colons.
 func (f Fingerprint) String() string {
-	var s strings.Builder
+	const digits = "0123456789ABCDEF"
+	s := make([]byte, 0, 3*len(f.Value))
 	for i, b := range f.Value {
 		if i > 0 {
-			s.WriteByte(':')
+			s = append(s, ':')
 		}
-		fmt.Fprintf(&s, "%02X", b)
+		s = append(s, digits[b>>4], digits[b&15])
 	}
-	return s.String()
+	return string(s)
 }
 
 // fingerprintHash is the hash that algorithm names, or 0. MD2 and MD5 are forbidden by RFC 8122 section 5, and SHA-1 no longer

@@ -297,7 +297,7 @@ func TestConfig(t *testing.T) {
 	if _, err := New(ok); err != nil {
 		t.Error(err)
 	}
-	ok.Certificate.PrivateKey = serverCert.PrivateKey
+	ok.Certificate = Certificate{Chain: clientCert.Chain, PrivateKey: serverCert.PrivateKey}
 	if _, err := New(ok); err == nil {
 		t.Error("a certificate with another's key")
 	}

@@ -16,26 +16,24 @@ const (
 //	P_hash(secret, seed) = HMAC_hash(secret, A(1) + seed) + HMAC_hash(secret, A(2) + seed) + ...
 //	A(0) = seed, A(i) = HMAC_hash(secret, A(i-1))
 func prf12(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []byte {
-	mac := hmac.New(h.New, secret)
-	writeSeed := func() {
-		mac.Write([]byte(label))
-		for _, s := range seed {
-			mac.Write(s)
-		}
+	labeled := append(make([]byte, 0, 128), label...)
+	for _, s := range seed {
+		labeled = append(labeled, s...)
 	}
-	writeSeed()
+	mac := hmac.New(h.New, secret)
+	mac.Write(labeled)
 	a := mac.Sum(nil)
-	out := make([]byte, 0, n+h.Size())
-	for len(out) < n {
+	for out := make([]byte, 0, n+h.Size()); ; {
 		mac.Reset()
 		mac.Write(a)
-		writeSeed()
-		out = mac.Sum(out)
+		mac.Write(labeled)
+		if out = mac.Sum(out); len(out) >= n {
+			return out[:n]
+		}
 		mac.Reset()
 		mac.Write(a)
 		a = mac.Sum(a[:0])
 	}
-	return out[:n]
 }
 
 // keyBlock derives the ciphers of both directions (RFC 5246 section 6.3).

@@ -10,7 +10,15 @@ type transcript struct {
 	messages []byte
 }
 
-func (t *transcript) add(raw []byte) { t.messages = append(t.messages, raw...) }
+// transcriptRoom holds a handshake with ECDSA certificates.
+const transcriptRoom = 1536
+
+func (t *transcript) add(raw []byte) {
+	if t.messages == nil {
+		t.messages = make([]byte, 0, transcriptRoom)
+	}
+	t.messages = append(t.messages, raw...)
+}
 
 func (t *transcript) sum(h crypto.Hash) []byte {
 	d := h.New()

@@ -77,9 +77,7 @@ func New(cfg Config) (*Core, error) {
 		return nil, fmt.Errorf("peer: HandshakeTimeout is %v", cfg.HandshakeTimeout)
 	}
 	// The association is made when the peer is verified, which is late to find that it cannot be.
-	trial := cfg.sctp()
-	trial.Rand = zeros{}
-	if _, err := sctp.New(trial); err != nil {
+	if err := cfg.sctp().Check(); err != nil {
 		return nil, err
 	}
 	fingerprint, err := dtls.FingerprintOf(cfg.Certificate.Chain[0], "sha-256")
@@ -108,14 +106,6 @@ func New(cfg Config) (*Core, error) {
 		c.session.NeedDataChannel()
 	}
 	return c, nil
-}
-
-// zeros is enough to see whether something can be made.
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
 }
 
 func answeringRole(passive bool) jsep.DTLSRole {

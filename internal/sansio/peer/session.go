@@ -46,16 +46,17 @@ func (c *Core) RestartICE() {
 func (c *Core) SignalingState() SignalingState { return c.session.SignalingState() }
 
 // Descriptions are W3C's six attributes, each with the candidates known so far.
-type Descriptions struct {
-	Local, CurrentLocal, PendingLocal    func() (Description, bool)
-	Remote, CurrentRemote, PendingRemote func() (Description, bool)
+type Descriptions interface {
+	Local() (Description, bool)
+	CurrentLocal() (Description, bool)
+	PendingLocal() (Description, bool)
+	Remote() (Description, bool)
+	CurrentRemote() (Description, bool)
+	PendingRemote() (Description, bool)
 }
 
 // Descriptions gives access to the session's descriptions.
-func (c *Core) Descriptions() Descriptions {
-	s := c.session
-	return Descriptions{s.Local, s.CurrentLocal, s.PendingLocal, s.Remote, s.CurrentRemote, s.PendingRemote}
-}
+func (c *Core) Descriptions() Descriptions { return c.session }
 
 // CanTrickle is W3C's canTrickleIceCandidates.
 func (c *Core) CanTrickle() (value, known bool) { return c.session.CanTrickle() }

@@ -174,14 +174,15 @@ func TestRunsAreOnlyPackaging(t *testing.T) {
 
 // New says what is wrong with a Config, and panics on nothing.
 func TestNewRefuses(t *testing.T) {
-	good := Config{Rand: seeded(1, 1), Certificate: certificates()[0]}
+	own, other := certificates()[0], certificates()[1]
+	good := Config{Rand: seeded(1, 1), Certificate: own}
 	for name, spoil := range map[string]func(*Config){
 		"no Rand":                    func(c *Config) { c.Rand = nil },
 		"Rand that fails":            func(c *Config) { c.Rand = io.LimitReader(seeded(1, 1), 3) },
 		"no certificate":             func(c *Config) { c.Certificate = Certificate{} },
-		"no key":                     func(c *Config) { c.Certificate.PrivateKey = nil },
-		"another's key":              func(c *Config) { c.Certificate.PrivateKey = certificates()[1].PrivateKey },
-		"garbage certificate":        func(c *Config) { c.Certificate.Chain = [][]byte{{1, 2, 3}} },
+		"no key":                     func(c *Config) { c.Certificate = Certificate{Chain: own.Chain} },
+		"another's key":              func(c *Config) { c.Certificate = Certificate{Chain: own.Chain, PrivateKey: other.PrivateKey} },
+		"garbage certificate":        func(c *Config) { c.Certificate = Certificate{Chain: [][]byte{{1, 2, 3}}, PrivateKey: own.PrivateKey} },
 		"negative timeout":           func(c *Config) { c.HandshakeTimeout = -1 },
 		"negative message size":      func(c *Config) { c.MaxMessageSize = -1 },
 		"buffer less than a message": func(c *Config) { c.ReceiveBuffer, c.MaxMessageSize = 20_000, 20_000 },

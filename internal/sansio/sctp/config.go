@@ -44,6 +44,9 @@ type Config struct {
 	MaxStreams int
 }
 
+// Check says what New would find wrong with the Config. The error wraps ErrConfig.
+func (c Config) Check() error { return c.setDefaults() }
+
 func (c *Config) setDefaults() error {
 	def := func(v *int, d int) {
 		if *v == 0 {
