@@ -33,7 +33,19 @@ func (c *Conn) check() {
 	must(c.opener == nil || len(c.early.records) == 0, "early records beside their keys")
 	must(c.dataAt <= len(c.data), "data polled to %d of %d", c.dataAt, len(c.data))
 	must(len(c.alerts) <= maxAlerts, "%d alerts wait", len(c.alerts))
-	must(hs.cookies <= maxCookies, "%d cookies", hs.cookies)
+	must((c.opening == nil) == (hs.expect == typeFinished || c.state >= StateClosed), "openings %v where %d is due", c.opening, hs.expect)
+	if o := c.opening; o != nil {
+		o.hellos.check(must)
+		bound := maxOpenings
+		if c.cfg.Client {
+			bound = 1 + maxCookies
+		}
+		must(len(o.all) <= bound && (o.live < len(o.all) || o.live == 0), "opening %d of %d", o.live, len(o.all))
+		must(hs.peerChain == nil && hs.peerPoint == nil, "knows a part of a flight")
+		for i := range o.all {
+			must(int16(o.all[i].first-c.in.next) >= 0, "opening %d is answered by %d, %d is next", i, o.all[i].first, c.in.next)
+		}
+	}
 	must(!hs.complete || c.giveUp.IsZero() && !f.wantsAnswer && c.refused == nil, "complete handshake with a timer")
 	must(!hs.complete || len(hs.peerChain) > 0, "complete handshake without the peer's certificate")
 

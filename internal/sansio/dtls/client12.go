@@ -33,16 +33,19 @@ func (c *Conn) startClient(now time.Time) {
 			e.srtpProfiles = append(e.srtpProfiles, uint16(p))
 		}
 	}
-	c.sendClientHello(now)
+	c.sendClientHello(now, 0)
 }
 
-func (c *Conn) sendClientHello(now time.Time) {
+// sendClientHello makes flight 1 or 3. The server's answer begins with message_seq first.
+func (c *Conn) sendClientHello(now time.Time, first uint16) {
+	c.setAside()
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
 	// RFC 6347 section 4.2.1: "When responding to a HelloVerifyRequest, the client MUST use the same parameter values (version, random,
 	// session_id, cipher_suites, compression_method) as it did in the original ClientHello."
 	c.hs.transcript = transcript{}
 	c.addMessage(epochPlain, typeClientHello, c.hs.hello.append(nil))
+	c.open(c.hs.hello.cookie, first)
 }
 
 // handleHelloVerifyRequest follows a server that wants its cookie back, a bounded number of times.
@@ -53,24 +56,22 @@ func (c *Conn) handleHelloVerifyRequest(now time.Time, h messageHeader, fragment
 		c.stats.DroppedMalformed++
 		return
 	}
-	if hs.expect != typeServerHello || hs.cookies == maxCookies || int(h.seq) > hs.cookies {
+	if c.opening == nil || int(h.seq) >= len(c.opening.all) {
 		c.stats.DroppedUnexpected++
 		return
 	}
-	if hs.cookies > 0 && bytes.Equal(cookie, hs.hello.cookie) {
-		c.stats.FragmentsDuplicate++
-		if c.flight.mayRepeat(now) {
-			c.repeatFlight(now)
-		}
+	if c.reopen(now, cookie) {
 		return
 	}
-	hs.cookies++
-	hs.hello.cookie = bytes.Clone(cookie)
+	if len(c.opening.all) > maxCookies {
+		c.stats.DroppedUnexpected++
+		return
+	}
 	// RFC 6347 section 4.2.6: the first ClientHello and the HelloVerifyRequest are not in the handshake hashes. They count in
-	// message_seq.
-	c.in.restart(h.seq + 1)
+	// message_seq. A ServerHello that answers an earlier ClientHello counts as well: the request may be anybody's.
+	hs.hello.cookie = bytes.Clone(cookie)
 	c.refused = nil
-	c.sendClientHello(now)
+	c.sendClientHello(now, h.seq+1)
 }
 
 func (c *Conn) handleServerHello(m message) *HandshakeError {

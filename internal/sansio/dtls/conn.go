@@ -70,10 +70,11 @@ type Conn struct {
 	state State
 
 	// Handshake. giveUp is zero until the handshake has begun, and when it is complete.
-	hs     handshake12
-	in     reassembly
-	flight flight
-	giveUp time.Time
+	hs      handshake12
+	opening *openings // nil when the peer has said which of them counts
+	in      reassembly
+	flight  flight
+	giveUp  time.Time
 	// refused is why the message that is due was not accepted when it came, until a better one comes.
 	refused   *HandshakeError
 	refusedAt time.Time
@@ -106,7 +107,7 @@ func New(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, flight: flight{initialRTO: cfg.InitialRTO, maxRTO: cfg.MaxRTO}}
+	c := &Conn{cfg: cfg, opening: new(openings), flight: flight{initialRTO: cfg.InitialRTO, maxRTO: cfg.MaxRTO}}
 	c.hs.expect = typeClientHello
 	if cfg.Client {
 		c.hs.expect = typeServerHello

@@ -2,7 +2,7 @@ package dtls
 
 import "time"
 
-// refusalGrace is how long a handshake goes on after the message that was due has come in a form that cannot be accepted. It came
+// refusalGrace is how long a client's handshake goes on after the flight that was due has come in a form that cannot be accepted. It came
 // unauthenticated, so it may be a forgery, and then the peer's own comes with its next retransmission.
 const refusalGrace = defaultMaxRTO
 
@@ -55,6 +55,7 @@ func (c *Conn) end(tell bool, level uint8, alert Alert) {
 		c.queueAlert(level, alert)
 	}
 	c.hs.forget()
+	c.opening = nil
 	c.in.restart(0)
 	c.early, c.held = hold{}, hold{}
 	c.opener = nil
@@ -74,9 +75,8 @@ func (c *Conn) giveUpHandshake() {
 	c.fail(c.refused.Alert, err)
 }
 
-// refuseMessage leaves the state as it was before the message that was due, and remembers why it could not be accepted.
-func (c *Conn) refuseMessage(now time.Time, why *HandshakeError) {
-	c.in.reject()
+// noteRefusal remembers why a message could not be accepted.
+func (c *Conn) noteRefusal(now time.Time, why *HandshakeError) {
 	c.stats.MessagesRefused++
 	if c.refused == nil {
 		c.refusedAt = now
@@ -84,10 +84,10 @@ func (c *Conn) refuseMessage(now time.Time, why *HandshakeError) {
 	c.refused = why
 }
 
-// refusalDeadline is when the refused message decides. While a server waits for its first ClientHello it never does: anybody's bad
-// ClientHello may come first, however long the true one takes (CVE-2023-49786, CVE-2023-51443).
+// refusalDeadline is when the refused message decides. For a server it never does: all that it refuses may be somebody else's, however
+// long the true client takes to begin (CVE-2023-49786, CVE-2023-51443).
 func (c *Conn) refusalDeadline() time.Time {
-	if c.refused == nil || c.hs.expect == typeClientHello {
+	if c.refused == nil || !c.cfg.Client {
 		return time.Time{}
 	}
 	return c.refusedAt.Add(refusalGrace)

@@ -16,15 +16,13 @@ func (c *Conn) HandleDatagram(now time.Time, b []byte) {
 		r, rest, ok := parseRecord(b)
 		if !ok {
 			c.stats.DroppedMalformed++
-			return
+			break
 		}
 		b = rest
 		c.stats.RecordsIn++
 		c.handleRecord(now, r)
-		if c.opener != nil && len(c.early.records) > 0 {
-			c.openEarly(now)
-		}
 	}
+	c.deliverMessages(now)
 }
 
 // PollData returns the next application data record. It is valid until the next HandleDatagram, and lost if it has not been polled by
@@ -56,13 +54,19 @@ func (c *Conn) handleRecord(now time.Time, r record) {
 		c.handlePlain(now, r)
 	case r.epoch != epochProtected:
 		c.stats.DroppedEpoch++
-	case c.opener == nil:
-		// A Finished, or data behind it, that overtook the messages that give the keys.
-		if !c.early.put(r.raw) {
+	default:
+		if c.opener == nil {
+			c.deliverMessages(now)
+		}
+		switch {
+		case c.state >= StateClosed:
+			c.stats.DroppedInactive++
+		case c.opener != nil:
+			c.handleProtected(now, r)
+		case !c.early.put(r.raw):
+			// A Finished, or data behind it, that overtook the messages that give the keys.
 			c.stats.DroppedOverflow++
 		}
-	default:
-		c.handleProtected(now, r)
 	}
 }
 
@@ -127,6 +131,7 @@ func (c *Conn) handleProtected(now time.Time, r record) {
 		}
 	case contentHandshake:
 		c.handleFragments(now, r.epoch, plain)
+		c.deliverMessages(now)
 	case contentAlert:
 		c.handleAlert(plain)
 	default:
@@ -164,12 +169,13 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 		c.handleHelloVerifyRequest(now, h, fragment)
 		return
 	}
+	if h.typ == typeClientHello && !c.cfg.Client {
+		c.handleHelloFragment(now, h, fragment)
+		return
+	}
 	switch c.in.add(epoch, h, fragment) {
-	case fragmentTaken:
-		c.deliverMessages(now)
 	case fragmentConflicting:
 		c.stats.FragmentsConflicting++
-		c.deliverMessages(now)
 	case fragmentOld:
 		c.stats.FragmentsDuplicate++
 		// RFC 6347 section 4.2.4: when it "reads a retransmitted flight from the peer", an implementation "retransmits the flight, resets
@@ -185,25 +191,74 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 	}
 }
 
-// deliverMessages hands the messages that are whole and due to the handshake.
+// deliverMessages hands the messages that are whole and due to the handshake. It is called when all records in the clear of a datagram have
+// been taken apart: what they bring takes the place of what somebody else has sent ahead of them.
 func (c *Conn) deliverMessages(now time.Time) {
 	for c.state < StateClosed {
-		m, ok := c.in.peek()
-		if !ok {
-			return
+		if c.opening != nil {
+			if !c.deliverFlight(now) {
+				return
+			}
+			c.openEarly(now)
+			continue
 		}
-		if c.hs.complete { // a Finished with a new message_seq
-			c.in.reject()
+		m, ok := c.in.whole(c.in.next)
+		switch {
+		case !ok:
+			return
+		case c.hs.complete: // a Finished with a new message_seq
+			c.in.reject(m.seq)
 			c.stats.DroppedUnexpected++
 			return
 		}
-		if why := c.handleMessage(now, m); why != nil {
-			if m.epoch == epochProtected {
-				c.fail(why.Alert, why)
-			} else {
-				c.refuseMessage(now, why)
+		why := c.handleMessage(now, m)
+		switch {
+		case why == nil:
+			if c.state < StateClosed {
+				c.in.accept(m.seq)
+				c.refused = nil
 			}
+		case m.epoch == epochProtected:
+			c.fail(why.Alert, why)
+		default:
+			c.noteRefusal(now, why)
+			c.in.reject(m.seq)
 			return
+		}
+	}
+}
+
+// handleHelloFragment takes a part of a ClientHello. Any may be somebody else's, the first as well as a later one, so all are answered.
+func (c *Conn) handleHelloFragment(now time.Time, h messageHeader, fragment []byte) {
+	o := c.opening
+	if o == nil {
+		c.stats.FragmentsDuplicate++
+		return
+	}
+	if h.seq > maxCookies {
+		c.stats.DroppedOverflow++
+		return
+	}
+	switch o.hellos.add(epochPlain, h, fragment) {
+	case fragmentConflicting:
+		c.stats.FragmentsConflicting++
+	case fragmentMalformed:
+		c.stats.DroppedMalformed++
+	case fragmentOverflow:
+		c.stats.DroppedOverflow++
+	}
+	m, ok := o.hellos.whole(h.seq)
+	if !ok {
+		return
+	}
+	o.hellos.reject(h.seq)
+	switch {
+	case c.reopen(now, m.raw):
+	case len(o.all) == maxOpenings:
+		c.stats.DroppedOverflow++
+	default:
+		if why := c.handleClientHello(now, m); why != nil {
+			c.noteRefusal(now, why)
 		}
 	}
 }

@@ -45,9 +45,11 @@
 //   - Nothing is delivered, sealed or exported before the handshake is complete and the certificate matches a fingerprint, in either role.
 //     There is one place that decides it (verify.go).
 //   - What comes without authentication ends no connection that is complete, and no handshake that makes progress. Records that cannot be
-//     are dropped and counted. A handshake message that cannot be accepted leaves no trace: the handshake waits for a better one, a
-//     server for its first ClientHello until the handshake's timeout, anybody later for [refusalGrace]. Alerts in the clear have no effect
-//     but to be named in the timeout's error: a peer that meant one also stops answering.
+//     are dropped and counted. A flight of handshake messages that cannot be accepted leaves no trace: the handshake waits for a better
+//     one, a server until the handshake's timeout, a client for [refusalGrace]. Alerts in the clear have no effect but to be named in the
+//     timeout's error: a peer that meant one also stops answering.
+//   - Whoever can send from the peer's address but does not see the handshake neither ends nor delays it by a few datagrams: each ClientHello
+//     is answered, a bounded number of them, and the peer's signature says which of them was its own (opening.go).
 //   - What is authenticated and wrong ends it at once: a Finished that does not verify, a message out of order in epoch 1, a fatal alert,
 //     another certificate than the announced one.
 //   - What a peer can make us hold is bounded, before and after it is known: see reassembly.go and hold.go.
@@ -55,14 +57,14 @@
 //     made for a peer that takes no other signature of our RSA certificate.
 //   - A record of application data costs no allocation in either direction.
 //
-// What it cannot promise: whoever can send from the peer's address can slip in a well-formed ClientHello, ServerHello or
-// HelloVerifyRequest before the peer's own, and make the handshake fail. So only datagrams from addresses that passed an
-// authenticated ICE check should be given to it.
+// What it cannot promise: whoever sees the handshake as well can race the peer and make it fail, and so can who sends more forged ClientHellos
+// or HelloVerifyRequests than are answered, or CertificateRequest and ServerHelloDone ahead of a server's flight that takes several datagrams.
+// So only datagrams from addresses that passed an authenticated ICE check should be given to it.
 //
 // # Layout
 //
 // What another version of the protocol would share is apart from what is 1.2's own: record.go (framing), replay.go, reassembly.go
-// (handshake messages from fragments), flight.go (retransmission), hold.go (what came too early), transcript.go, signature.go,
-// keyexchange.go, verify.go, against cipher.go and prf.go, handshake12.go, client12.go and server12.go. conn_recv.go, conn_send.go and
-// conn_close.go are the ways of a datagram in, a datagram out, and the end.
+// (handshake messages from fragments), opening.go (which ClientHello counts), flight.go (retransmission), hold.go (what came too early),
+// transcript.go, signature.go, keyexchange.go, verify.go, against cipher.go and prf.go, handshake12.go, client12.go and server12.go.
+// conn_recv.go, conn_send.go and conn_close.go are the ways of a datagram in, a datagram out, and the end.
 package dtls

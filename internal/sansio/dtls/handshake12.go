@@ -31,12 +31,12 @@ type handshake12 struct {
 	transcript transcript
 
 	hello        clientHello // client: what we sent; server: what the client sent
-	cookies      int         // client: HelloVerifyRequests followed
 	serverRandom [randomLen]byte
 	suite        *cipherSuite
 	srtp         SRTPProfile
 	own          *ecdh.PrivateKey
-	peerPoint    []byte             // client: of the ServerKeyExchange
+	begun        int                // server: length of the transcript where the client's next flight begins
+	peerPoint    []byte             // of the peer's key exchange message
 	request      certificateRequest // client
 	peerChain    [][]byte
 	peerKey      crypto.PublicKey
@@ -51,8 +51,6 @@ func (c *Conn) handleMessage(now time.Time, m message) *HandshakeError {
 	}
 	var why *HandshakeError
 	switch m.typ {
-	case typeClientHello:
-		why = c.handleClientHello(now, m)
 	case typeServerHello:
 		why = c.handleServerHello(m)
 	case typeCertificate:
@@ -69,10 +67,6 @@ func (c *Conn) handleMessage(now time.Time, m message) *HandshakeError {
 		why = c.handleCertificateVerify(m)
 	case typeFinished:
 		why = c.handleFinished(now, m)
-	}
-	if why == nil && c.state < StateClosed {
-		c.in.accept()
-		c.refused = nil
 	}
 	return why
 }
@@ -155,7 +149,7 @@ func (c *Conn) handleFinished(now time.Time, m message) *HandshakeError {
 	} else {
 		c.sendFinalFlight(now, m.seq)
 	}
-	c.hs.transcript, c.hs.own, c.hs.hello = transcript{}, nil, clientHello{random: c.hs.hello.random}
+	c.hs.transcript, c.hs.own, c.hs.peerPoint, c.hs.hello = transcript{}, nil, nil, clientHello{random: c.hs.hello.random}
 	c.verifyPeer()
 	return nil
 }
@@ -185,7 +179,7 @@ func (c *Conn) readRandom(b []byte) bool {
 func (hs *handshake12) forget() {
 	clear(hs.master)
 	hs.master, hs.own, hs.transcript, hs.request = nil, nil, transcript{}, certificateRequest{}
-	hs.hello = clientHello{}
+	hs.hello, hs.peerPoint = clientHello{}, nil
 }
 
 // reservedLabels are those of the PRF's own uses (RFC 5705 section 6, RFC 7627 section 4).

@@ -79,6 +79,8 @@ func startChromium(t *testing.T, p *pair, seed uint64) {
 	c.flight.begin(p.now)
 	c.flight.wantsAnswer = true
 	c.addMessage(epochPlain, typeClientHello, body)
+	c.opening = new(openings)
+	c.open(nil, 0)
 	p.drain()
 }
 
@@ -256,16 +258,13 @@ func TestHelloVerifyRequest(t *testing.T) {
 			p.wire.Send(p.now, 1, request)
 			return nil
 		}
-		// The server has seen none of the earlier ClientHellos.
-		p.ends[1].in.next = uint16(cookies)
-		p.ends[1].hs.sendSeq = uint16(cookies)
 		p.ends[0].Start(p.now)
 		p.drain()
 		if cookies > maxCookies {
 			for p.step() && p.now.Sub(epochStart) < 40*time.Millisecond*time.Duration(cookies) {
 			}
-			if p.ends[0].Stats().DroppedUnexpected == 0 || p.ends[0].hs.cookies != maxCookies {
-				t.Errorf("client followed %d requests", p.ends[0].hs.cookies)
+			if p.ends[0].Stats().DroppedUnexpected == 0 || len(p.ends[0].opening.all) != 1+maxCookies {
+				t.Errorf("client followed %d requests", len(p.ends[0].opening.all)-1)
 			}
 			continue
 		}
@@ -308,7 +307,7 @@ func TestServerHelloRefused(t *testing.T) {
 			suites := func(cfg *Config) { cfg.CipherSuites = []uint16{suiteECDHEECDSAAES128GCM} }
 			p := newPair(t, pairConfig{net: quick, client: suites})
 			p.filter = func(from int, b []byte) []byte {
-				r, _, _ := parseRecord(b)
+				r, rest, _ := parseRecord(b)
 				if from == 0 || p.ends[0].hs.expect != typeServerHello || r.typ != contentHandshake {
 					return b
 				}
@@ -321,17 +320,18 @@ func TestServerHelloRefused(t *testing.T) {
 					t.Fatalf("%s: our ServerHello does not parse", name)
 				}
 				tc.change(&hello)
-				p.wire.Send(p.now, 1, handshakeRecord(typeServerHello, h.seq, hello.append(nil)))
-				if forged {
-					return b
+				changed := handshakeRecord(typeServerHello, h.seq, hello.append(nil))
+				if !forged {
+					return append(changed, rest...)
 				}
-				return nil
+				p.wire.Send(p.now, 1, changed)
+				return b
 			}
 			p.start()
 			if forged {
 				p.wantConnected(name)
-				if s := p.ends[0].Stats(); s.MessagesRefused != 1 || s.FragmentsConflicting != 0 {
-					t.Errorf("%s: the refused message left something: %+v", name, s)
+				if s := p.ends[0].Stats(); s.MessagesRefused != 0 || s.FragmentsConflicting != 1 {
+					t.Errorf("%s: the true message did not replace it: %+v", name, s)
 				}
 				continue
 			}
@@ -389,7 +389,7 @@ func TestHelloVerifyRequestDoubled(t *testing.T) {
 		p.drain()
 	}
 	ask(7) // a message_seq that no server would use
-	if c.hs.cookies != 0 {
+	if len(c.opening.all) != 1 {
 		t.Error("followed a request with message_seq 7")
 	}
 	ask(0)
@@ -399,7 +399,7 @@ func TestHelloVerifyRequestDoubled(t *testing.T) {
 	}
 	p.now = p.now.Add(30 * time.Millisecond)
 	ask(0)
-	if p.sent[0] != 3 || c.hs.cookies != 1 || c.Stats().Retransmissions != 1 {
+	if p.sent[0] != 3 || len(c.opening.all) != 2 || c.Stats().Retransmissions != 1 {
 		t.Errorf("%d ClientHellos after the request came again later", p.sent[0])
 	}
 }

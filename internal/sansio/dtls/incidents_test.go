@@ -254,13 +254,11 @@ func TestCVE_2022_29222(t *testing.T) {
 		c.hs.sendSeq -= 2
 		c.addFinished()
 	})
-	var why *HandshakeError
-	p.wantFailed(1, &why, "no CertificateVerify")
-	if why.Alert != AlertUnexpectedMessage {
-		t.Error(why)
+	var timeout *TimeoutError
+	p.wantFailed(1, &timeout, "no CertificateVerify")
+	if c := p.ends[1]; c.hs.complete || c.sealer != nil || c.Stats().DataIn != 0 {
+		t.Error("the server has keys without a CertificateVerify")
 	}
-	var alert *AlertError
-	p.wantFailed(0, &alert, "the alert is authenticated")
 }
 
 // TestClientWithAnothersCertificate: a CertificateVerify by another key than the certificate's lets nobody in.
@@ -328,8 +326,8 @@ func TestCVE_2022_29189(t *testing.T) {
 			c.check()
 		}
 	}
-	held := c.in.aheadBytes() + c.early.bytes
-	if held > maxAheadBytes+maxHeldBytes || c.Stats().DroppedOverflow == 0 {
+	held := c.in.aheadBytes() + c.opening.hellos.aheadBytes() + c.early.bytes
+	if held > 2*maxAheadBytes+maxHeldBytes || c.Stats().DroppedOverflow == 0 {
 		t.Errorf("holds %d bytes, %+v", held, c.Stats())
 	}
 	p.start()
@@ -348,7 +346,7 @@ func TestCVE_2022_29190(t *testing.T) {
 	}
 	p.ends[1].HandleDatagram(p.now, plainRecord(contentHandshake, 0, fragments))
 	p.ends[1].check()
-	if s := p.ends[1].Stats(); s.DroppedMalformed != 1000 || p.ends[1].in.slots[0].raw != nil {
+	if s := p.ends[1].Stats(); s.DroppedMalformed != 1000 || p.ends[1].opening.hellos.slots[0].raw != nil {
 		t.Errorf("%+v", s)
 	}
 	p.start()

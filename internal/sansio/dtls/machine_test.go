@@ -80,9 +80,9 @@ func TestReassembly(t *testing.T) {
 				t.Fatalf("seed %d: %+v gives %d", seed, p.h, res)
 			}
 			r.check(must)
-			for m, ok := r.peek(); ok; m, ok = r.peek() {
+			for m, ok := r.whole(r.next); ok; m, ok = r.whole(r.next) {
 				got = append(got, m.raw)
-				r.accept()
+				r.accept(m.seq)
 			}
 		}
 		if len(got) != len(want) {
@@ -108,13 +108,13 @@ func TestFragmentsMustAgree(t *testing.T) {
 	if add(6, 3, "xyz") != fragmentConflicting || add(7, 0, "abc") != fragmentConflicting || add(6, 3, "def") != fragmentConflicting {
 		t.Fatal("fragments that do not")
 	}
-	if _, ok := r.peek(); ok {
+	if _, ok := r.whole(r.next); ok {
 		t.Fatal("a message of two origins")
 	}
 	if add(6, 0, "abc") != fragmentTaken {
 		t.Fatal("the rest of the last one's")
 	}
-	if m, ok := r.peek(); !ok || string(m.body()) != "abcdef" {
+	if m, ok := r.whole(r.next); !ok || string(m.body()) != "abcdef" {
 		t.Fatalf("%q", m.raw)
 	}
 	h := messageHeader{typeFinished, 6, 1, 0, 6}
@@ -122,8 +122,8 @@ func TestFragmentsMustAgree(t *testing.T) {
 		r.add(epochPlain, h, []byte("forged")) != fragmentConflicting {
 		t.Fatal("epochs are told apart")
 	}
-	r.accept()
-	if m, ok := r.peek(); !ok || string(m.body()) != "sealed" || m.epoch != epochProtected {
+	r.accept(r.next)
+	if m, ok := r.whole(r.next); !ok || string(m.body()) != "sealed" || m.epoch != epochProtected {
 		t.Fatalf("%q of epoch %d: what is authenticated counts", m.raw, m.epoch)
 	}
 }

@@ -122,9 +122,14 @@ func (p *pair) drain() {
 	}
 }
 
+// next is when the next thing happens; zero when nothing will.
+func (p *pair) next() time.Time {
+	return simnet.Earliest(p.wire.Next(), p.ends[0].PollTimeout(), p.ends[1].PollTimeout())
+}
+
 // step goes to the next thing that happens; false when nothing will.
 func (p *pair) step() bool {
-	next := simnet.Earliest(p.wire.Next(), p.ends[0].PollTimeout(), p.ends[1].PollTimeout())
+	next := p.next()
 	if next.IsZero() {
 		return false
 	}
@@ -157,6 +162,14 @@ func (p *pair) run(done func() bool) bool {
 		}
 	}
 	return true
+}
+
+// runTo lets time pass until then.
+func (p *pair) runTo(then time.Time) {
+	for next := p.next(); !next.IsZero() && !next.After(then); next = p.next() {
+		p.step()
+	}
+	p.now = then
 }
 
 func (p *pair) settle() { p.run(func() bool { return false }) }

@@ -6,7 +6,7 @@ import "encoding/binary"
 const (
 	maxMessage    = 32 << 10
 	maxAhead      = 8        // messages that are put together at the same time
-	maxAheadBytes = 32 << 10 // sum of their sizes, without the one that is due
+	maxAheadBytes = 40 << 10 // sum of their sizes, without the one that is due: a chain and what is signed with it
 )
 
 // message is a whole handshake message.
@@ -110,24 +110,26 @@ func (r *reassembly) aheadBytes() (n int) {
 	return n
 }
 
-// peek returns the message that is due, when it is whole.
-func (r *reassembly) peek() (message, bool) {
-	s := &r.slots[0]
-	if s.raw == nil || s.missing > 0 {
+// whole returns message seq when it is whole.
+func (r *reassembly) whole(seq uint16) (message, bool) {
+	ahead := int(seq - r.next)
+	if ahead >= maxAhead || r.slots[ahead].raw == nil || r.slots[ahead].missing > 0 {
 		return message{}, false
 	}
-	return message{typ: s.raw[0], seq: r.next, epoch: s.epoch, raw: s.raw}, true
+	s := &r.slots[ahead]
+	return message{typ: s.raw[0], seq: seq, epoch: s.epoch, raw: s.raw}, true
 }
 
-// accept goes on to the next message.
-func (r *reassembly) accept() {
-	copy(r.slots[:], r.slots[1:])
-	r.slots[maxAhead-1] = assembled{}
-	r.next++
+// accept goes on to the message behind seq.
+func (r *reassembly) accept(seq uint16) {
+	n := int(seq-r.next) + 1
+	copy(r.slots[:], r.slots[n:])
+	clear(r.slots[maxAhead-n:])
+	r.next = seq + 1
 }
 
-// reject forgets the message that is due, so that a better one may come in its place.
-func (r *reassembly) reject() { r.slots[0] = assembled{} }
+// reject forgets message seq, so that a better one may come in its place.
+func (r *reassembly) reject(seq uint16) { r.slots[seq-r.next] = assembled{} }
 
 // restart forgets everything and goes on with message_seq next.
 func (r *reassembly) restart(next uint16) { *r = reassembly{next: next} }

@@ -66,7 +66,6 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 
 // handleClientHello makes flight 4.
 func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
-	hs := &c.hs
 	h, ok := parseClientHello(m.body())
 	if !ok {
 		return refusef(AlertDecodeError, "malformed ClientHello")
@@ -76,11 +75,14 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 		return why
 	}
 	c.Start(now)
+	c.hs = handshake12{expect: typeCertificate, sendSeq: m.seq, hello: h, suite: choice.suite, srtp: choice.srtp}
+	hs := &c.hs
 	own, err := newShare(c.cfg.Rand, choice.group)
 	if err != nil || !c.readRandom(hs.serverRandom[:]) {
 		c.failRandomness()
 		return nil
 	}
+	hs.own = own
 	params := appendServerParams(nil, choice.group, own.PublicKey().Bytes())
 	signed := slices.Concat(h.random[:], hs.serverRandom[:], params)
 	signature, err := choice.scheme.sign(c.cfg.Certificate.PrivateKey, c.cfg.Rand, signed)
@@ -88,12 +90,11 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 		c.fail(AlertInternalError, err)
 		return nil
 	}
-	hs.hello, hs.suite, hs.srtp, hs.own = h, choice.suite, choice.srtp, own
 	hs.transcript.add(m.raw)
 
+	c.setAside()
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
-	c.flight.answers, c.flight.isAnswer = m.seq, true
 	c.addMessage(epochPlain, typeServerHello, c.answer(&h, choice).append(nil))
 	c.addMessage(epochPlain, typeCertificate, appendCertificate(nil, c.cfg.Certificate.Chain))
 	keyExchange := serverKeyExchange{params: params, scheme: choice.scheme.id, signature: signature}
@@ -104,7 +105,9 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 	}
 	c.addMessage(epochPlain, typeCertificateRequest, request.append(nil))
 	c.addMessage(epochPlain, typeServerHelloDone, nil)
-	hs.expect = typeCertificate
+	hs.begun = len(hs.transcript.messages)
+	c.open(m.raw, m.seq+1)
+	c.refused = nil
 	return nil
 }
 
@@ -132,29 +135,40 @@ func (c *Conn) handleClientKeyExchange(m message) *HandshakeError {
 	if !ok {
 		return refusef(AlertDecodeError, "malformed ClientKeyExchange")
 	}
-	premaster, err := agree(c.hs.own, point)
-	if err != nil {
-		return refuse(AlertIllegalParameter, err)
-	}
+	c.hs.peerPoint = point
 	c.hs.transcript.add(m.raw)
-	c.agreeOn(premaster)
 	c.hs.expect = typeCertificateVerify
 	return nil
 }
 
 // handleCertificateVerify takes the proof that the client owns the key of its certificate. It cannot be left out: nothing else is
-// due after ClientKeyExchange (CVE-2022-29222).
+// due after ClientKeyExchange, and there are no keys before (CVE-2022-29222). What it has signed begins with its own ClientHello.
 func (c *Conn) handleCertificateVerify(m message) *HandshakeError {
 	scheme, signature, ok := parseSignature(m.body())
 	if !ok {
 		return refusef(AlertDecodeError, "malformed CertificateVerify")
 	}
-	if why := c.verifySignature(scheme, c.hs.transcript.messages, signature); why != nil {
-		return why
+	why := refusef(AlertDecryptError, "no ClientHello for CertificateVerify")
+	for _, o := range c.opening.all {
+		if o.first != m.seq-2 {
+			continue
+		}
+		o.hs.transcript.messages = append(o.hs.transcript.messages, c.hs.transcript.messages[c.hs.begun:]...)
+		if why = c.verifySignature(scheme, o.hs.transcript.messages, signature); why != nil {
+			continue
+		}
+		premaster, err := agree(o.hs.own, c.hs.peerPoint)
+		if err != nil {
+			return refuse(AlertIllegalParameter, err)
+		}
+		o.hs.peerChain, o.hs.peerKey, o.hs.peerKind = c.hs.peerChain, c.hs.peerKey, c.hs.peerKind
+		c.hs = o.hs
+		c.agreeOn(premaster)
+		c.hs.transcript.add(m.raw)
+		c.hs.expect = typeFinished
+		return nil
 	}
-	c.hs.transcript.add(m.raw)
-	c.hs.expect = typeFinished
-	return nil
+	return why
 }
 
 // sendFinalFlight makes flight 6, which nothing answers: it is sent again when the client's Finished, message seq, comes again.
