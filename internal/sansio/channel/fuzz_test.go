@@ -7,6 +7,8 @@ import (
 func FuzzOperations(f *testing.F) {
 	f.Add(uint64(0), []byte{})
 	f.Add(uint64(1), []byte("a storm of things that two applications do"))
+	// A channel is closed by its maker while the remote refuses it for want of room.
+	f.Add(uint64(130), []byte("001000y002010021010021000000100700002000070070070070100000000A00007107100000101A0000002100000000012"))
 	f.Fuzz(func(t *testing.T, seed uint64, choices []byte) {
 		runStorm(t, seed, func(n int) int {
 			if len(choices) == 0 {
