@@ -9,8 +9,8 @@ func (s *Session) CreateAnswer() (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	bare, full := s.build(lines)
-	s.lastAnswer = bare
+	c, full := s.build(lines, Answer)
+	s.lastAnswer = c
 	return Description{Answer, full}, nil
 }
 

@@ -1,6 +1,8 @@
 package jsep
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,11 +30,27 @@ type mline struct {
 // by one on each call to createOffer if the offer might differ from the output of the previous call".
 type origin struct {
 	id, version uint64
-	body        string // what was written below the o= line last
+	below       [sha256.Size]byte // hash of what was written below the o= line last, and of the candidates
 }
 
-// build writes a description. The first result has no candidates, the second has those that were gathered.
-func (s *Session) build(lines []mline) (bare, full string) {
+// created is what CreateOffer or CreateAnswer has returned, without candidates.
+type created struct {
+	text   string  // "": none
+	parsed *parsed // of text, for who applies it first: it is changed then
+}
+
+// take gives what was created for being applied.
+func (c *created) take(typ Type) *parsed {
+	p := c.parsed
+	c.parsed = nil
+	if p == nil {
+		p = mustParse(c.text, typ)
+	}
+	return p
+}
+
+// build writes a description. full has the candidates that were gathered.
+func (s *Session) build(lines []mline, typ Type) (c created, full string) {
 	d := sdp.SessionDescription{
 		// RFC 9429, section 5.2.1: the address of the o= line "SHOULD be set to a non-meaningful address […] to prevent leaking a local
 		// IP address".
@@ -60,29 +78,37 @@ func (s *Session) build(lines []mline) (bare, full string) {
 	// Not "ice2": RFC 8445, section 10 has it promise that aggressive nomination is not used, which our ICE agent does not promise.
 	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: "trickle"})
 
-	bare, full = s.marshal(&d)
-	if body := below(full); body != s.origin.body {
+	text := marshal(&d)
+	if below := s.hashBelow(text, lines); below != s.origin.below {
 		s.origin.version++
-		s.origin.body = body
+		s.origin.below = below
 		d.Origin.SessionVersion = s.origin.version
-		bare, full = s.marshal(&d)
+		text = marshal(&d)
 	}
-	return bare, full
+	c = created{string(text), mustParse(string(text), typ)}
+	return c, s.withGathered(c.parsed)
 }
 
-// below is the part of a description below its o= line.
-func below(text string) string {
-	_, text, _ = strings.Cut(text, "\r\no=")
-	_, text, _ = strings.Cut(text, "\r\n")
-	return text
+// hashBelow hashes the part of a description below its o= line, and the candidates of its sections.
+func (s *Session) hashBelow(text []byte, lines []mline) (sum [sha256.Size]byte) {
+	_, text, _ = bytes.Cut(text, []byte("\r\no="))
+	_, text, _ = bytes.Cut(text, []byte("\r\n"))
+	for i := range lines {
+		if l := &lines[i]; !l.rejected {
+			for _, c := range s.gatheredFor(l.ufrag) {
+				text = append(append(text, "\r\n"...), c...)
+			}
+		}
+	}
+	return sha256.Sum256(text)
 }
 
-func (s *Session) marshal(d *sdp.SessionDescription) (bare, full string) {
+func marshal(d *sdp.SessionDescription) []byte {
 	b, err := d.Marshal()
 	if err != nil {
 		panic("BUG: our description cannot be written: " + err.Error())
 	}
-	return string(b), s.withGathered(mustParse(string(b), Offer))
+	return b
 }
 
 // mustParse parses what we wrote.

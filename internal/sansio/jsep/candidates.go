@@ -43,20 +43,24 @@ func (s *Session) forgetGathered() {
 // withGathered returns the text of a local description with the candidates gathered for it.
 func (s *Session) withGathered(p *parsed) string {
 	return p.insert(func(i int) (lines []string) {
-		m := &p.sections[i]
-		if !m.liveData() {
-			return nil
-		}
-		for _, g := range s.gathered {
-			if g.ufrag == m.transport.ufrag {
-				lines = append(lines, g.lines...)
-				if g.ended {
-					lines = append(lines, endOfCandidates)
-				}
-			}
+		if m := &p.sections[i]; m.liveData() {
+			lines = s.gatheredFor(m.transport.ufrag)
 		}
 		return lines
 	})
+}
+
+// gatheredFor are the lines of what was gathered for the credentials with that ufrag.
+func (s *Session) gatheredFor(ufrag string) (lines []string) {
+	for _, g := range s.gathered {
+		if g.ufrag == ufrag {
+			lines = append(lines, g.lines...)
+			if g.ended {
+				lines = append(lines, endOfCandidates)
+			}
+		}
+	}
+	return lines
 }
 
 // AddRemoteCandidate implements W3C addIceCandidate, with its order of checks.

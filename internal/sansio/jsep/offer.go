@@ -9,8 +9,8 @@ func (s *Session) CreateOffer(o OfferOptions) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	bare, full := s.build(lines)
-	s.lastOffer, s.offerStale = bare, false
+	c, full := s.build(lines, Offer)
+	s.lastOffer, s.offerStale = c, false
 	return Description{Offer, full}, nil
 }
 

@@ -27,8 +27,8 @@ type Session struct {
 	currentLocal, pendingLocal   *description
 	currentRemote, pendingRemote *description
 
-	// What CreateOffer and CreateAnswer returned last, without candidates; "" is none.
-	lastOffer, lastAnswer string
+	// What CreateOffer and CreateAnswer returned last.
+	lastOffer, lastAnswer created
 	offerStale            bool // something has changed that the next offer has to tell
 
 	wantData  bool          // the application has a use for a data section

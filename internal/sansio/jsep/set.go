@@ -16,11 +16,11 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 	if d.Type > Rollback {
 		return Change{}, errorf(TypeError, "description of type %d", d.Type)
 	}
-	last := s.lastOffer
+	last := &s.lastOffer
 	if d.Type != Offer {
-		last = s.lastAnswer
+		last = &s.lastAnswer
 	}
-	if d.Type != Rollback && d.SDP != "" && (last == "" || canonical(d.SDP) != last) {
+	if d.Type != Rollback && d.SDP != "" && (last.text == "" || canonical(d.SDP) != last.text) {
 		return Change{}, errorf(InvalidModification, "this %v is not what was created last", d.Type)
 	}
 	to, ok := s.next(true, d.Type)
@@ -30,20 +30,18 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 	if d.Type == Rollback {
 		return s.changed(true, Rollback, func() { s.rollBack() }), nil
 	}
-	if d.SDP == "" && (last == "" || d.Type == Offer && s.offerStale) {
+	if d.SDP == "" && (last.text == "" || d.Type == Offer && s.offerStale) {
 		var err error
 		if d.Type == Offer {
 			_, err = s.CreateOffer(OfferOptions{})
-			last = s.lastOffer
 		} else {
 			_, err = s.CreateAnswer()
-			last = s.lastAnswer
 		}
 		if err != nil {
 			return Change{}, err
 		}
 	}
-	next := &description{typ: d.Type, parsed: mustParse(last, d.Type)}
+	next := &description{typ: d.Type, parsed: last.take(d.Type)}
 	p := next.parsed
 	if d.Type != Offer {
 		s.adoptMids(p, s.pendingRemote.parsed)
@@ -114,7 +112,7 @@ func (s *Session) SetRemote(d Description) (Change, error) {
 			s.rollBack()
 		}
 		if d.Type == Offer {
-			s.lastAnswer = "" // it answered another offer
+			s.lastAnswer = created{} // it answered another offer
 		}
 		s.pendingRemote = next
 		s.useMids(p)
@@ -160,7 +158,7 @@ func (s *Session) become(to SignalingState) {
 	// A negotiation is complete.
 	s.currentLocal, s.currentRemote = s.pendingLocal, s.pendingRemote
 	s.pendingLocal, s.pendingRemote = nil, nil
-	s.lastOffer, s.lastAnswer = "", ""
+	s.lastOffer, s.lastAnswer = created{}, created{}
 	s.replaced()
 	switch {
 	case agreed(s.currentLocal, s.currentRemote) < 0:
@@ -177,7 +175,7 @@ func (s *Session) become(to SignalingState) {
 // rollBack gives the pending offer up.
 func (s *Session) rollBack() {
 	s.pendingLocal, s.pendingRemote = nil, nil
-	s.lastAnswer = ""
+	s.lastAnswer = created{}
 	s.offerStale = true
 	s.become(Stable)
 }

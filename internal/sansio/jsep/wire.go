@@ -50,11 +50,15 @@ func (s *section) liveData() bool { return s.data.is && !s.rejected() }
 
 // document is the text of a description split into lines, for the parser's use.
 type document struct {
-	lines  []string
-	number []int // of each line in what was given, from 1
-	ends   []int // where each line ends in text
-	first  []int // the index of the m= line of each section
+	lines []line
+	first []int // the index of the m= line of each section
+	text  string
+}
+
+type line struct {
 	text   string
+	number int // in what was given, from 1
+	end    int // in the document's text
 }
 
 // split tolerates what hand-made signaling does to descriptions: bare LF, blank lines, blanks at the end of lines.
@@ -62,38 +66,38 @@ func split(text string) (*document, *Error) {
 	if len(text) > maxSize {
 		return nil, errorf(Syntax, "a description of %d bytes is larger than %d", len(text), maxSize)
 	}
-	d := &document{}
+	d := &document{lines: make([]line, 0, min(strings.Count(text, "\n")+1, maxLines))}
 	var out strings.Builder
 	out.Grow(len(text) + 64)
 	n := 0
-	for line := range strings.SplitSeq(text, "\n") {
+	for l := range strings.SplitSeq(text, "\n") {
 		n++
-		line = strings.TrimSuffix(line, "\r")
-		if !strings.HasPrefix(line, "s=") { // a session name of one blank is how RFC 4566 wrote "no name"
-			line = strings.TrimRight(line, " \t\r")
+		l = strings.TrimSuffix(l, "\r")
+		if !strings.HasPrefix(l, "s=") { // a session name of one blank is how RFC 4566 wrote "no name"
+			l = strings.TrimRight(l, " \t\r")
 		}
-		if line == "" {
+		if l == "" {
 			continue
 		}
 		if len(d.lines) == maxLines {
 			return nil, &Error{Kind: Syntax, Line: n, Detail: "too many lines"}
 		}
-		if len(line) < 2 || line[1] != '=' || strings.ContainsFunc(line, isControl) {
+		if len(l) < 2 || l[1] != '=' || strings.ContainsFunc(l, isControl) {
 			return nil, &Error{Kind: Syntax, Line: n, Detail: "not of the form <type>=<value>"}
 		}
-		if line[0] == 'm' {
+		if l[0] == 'm' {
 			if len(d.first) == maxSections {
 				return nil, &Error{Kind: Syntax, Line: n, Detail: "too many m= sections"}
 			}
 			d.first = append(d.first, len(d.lines))
 		}
-		out.WriteString(line)
+		out.WriteString(l)
 		out.WriteString("\r\n")
-		d.lines, d.number, d.ends = append(d.lines, line), append(d.number, n), append(d.ends, out.Len())
+		d.lines = append(d.lines, line{l, n, out.Len()})
 	}
 	d.text = out.String()
 	for i, want := range []string{"v=0", "o=", "s="} {
-		if i >= len(d.lines) || !strings.HasPrefix(d.lines[i], want) {
+		if i >= len(d.lines) || !strings.HasPrefix(d.lines[i].text, want) {
 			return nil, &Error{Kind: Syntax, Line: i + 1, Detail: "missing " + want}
 		}
 	}
@@ -118,9 +122,9 @@ func (d *document) span(i int) (from, to int) {
 func (d *document) wrong(i int, a sdp.Attribute) *Error {
 	err := &Error{Kind: Syntax, Detail: "malformed a=" + a.Key}
 	from, to := d.span(i)
-	for n, line := range d.lines[from:to] {
-		if line == "a="+a.Key+":"+a.Value || a.Value == "" && line == "a="+a.Key {
-			err.Line = d.number[from+n]
+	for _, l := range d.lines[from:to] {
+		if l.text == "a="+a.Key+":"+a.Value || a.Value == "" && l.text == "a="+a.Key {
+			err.Line = l.number
 			break
 		}
 	}
@@ -131,9 +135,9 @@ func (d *document) wrong(i int, a sdp.Attribute) *Error {
 func (d *document) firstBadLine() int {
 	n := sort.Search(len(d.lines)-1, func(n int) bool {
 		var s sdp.SessionDescription
-		return s.UnmarshalString(d.text[:d.ends[n]]) != nil
+		return s.UnmarshalString(d.text[:d.lines[n].end]) != nil
 	})
-	return d.number[n]
+	return d.lines[n].number
 }
 
 // parse reads a description of the given type.
@@ -147,7 +151,7 @@ func parse(text string, typ Type) (*parsed, *Error) {
 		return nil, &Error{Kind: Syntax, Line: d.firstBadLine(), Detail: err.Error()}
 	}
 	if len(in.TimeDescriptions) == 0 {
-		return nil, &Error{Kind: Syntax, Line: d.number[len(d.number)-1], Detail: "missing t="}
+		return nil, &Error{Kind: Syntax, Line: d.lines[len(d.lines)-1].number, Detail: "missing t="}
 	}
 	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
 	var inherited transportAttributes
@@ -180,7 +184,7 @@ func parse(text string, typ Type) (*parsed, *Error) {
 			port: m.MediaName.Port.Value, ended: ended, end: len(d.text),
 		}
 		if i+1 < len(d.first) {
-			s.end = d.ends[d.first[i+1]-1]
+			s.end = d.lines[d.first[i+1]-1].end
 		}
 		for _, a := range m.Attributes {
 			if !s.read(a) {
@@ -189,7 +193,7 @@ func parse(text string, typ Type) (*parsed, *Error) {
 		}
 		s.transport.inherit(&inherited)
 		if !s.readData(m.Attributes) {
-			return nil, &Error{Kind: Syntax, Line: d.number[d.first[i]], Detail: "malformed application section"}
+			return nil, &Error{Kind: Syntax, Line: d.lines[d.first[i]].number, Detail: "malformed application section"}
 		}
 	}
 	p.bind()
