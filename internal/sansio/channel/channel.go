@@ -13,7 +13,6 @@ type channel struct {
 	announced bool // its DATA_CHANNEL_OPEN left or waits in sends
 	failed    bool // EventError was told
 	confirmed bool // unordered data cannot overtake our DATA_CHANNEL_OPEN any more
-	queued    int  // bytes of its messages in sends
 
 	messagesSent, messagesReceived uint64
 	bytesSent, bytesReceived       uint64
@@ -34,7 +33,6 @@ func (m *Machine) become(ch *channel, to State) {
 		if ch.remote {
 			m.names -= len(ch.params.Label) + len(ch.params.Protocol)
 		}
-		ch.queued = 0
 		m.emit(Event{Kind: EventClosed, Channel: ch.handle})
 	}
 }

@@ -12,12 +12,9 @@ import (
 func TestCloseAfterQueuedData(t *testing.T) {
 	l, a, b := loose(t)
 	h := l.open(a, reliable("c"))
-	a.m.Send(epoch, h, []byte("last words"), true, 0)
+	l.sendData(a, h, []byte("last words"), true)
 	a.m.Close(epoch, h)
-	if _, ok := a.m.PollReset(); ok {
-		t.Error("the reset is before the data")
-	}
-	if err := a.m.Send(epoch, h, nil, true, 0); err != ErrNotOpen {
+	if _, err := a.m.Send(epoch, h, nil, true, 0); err != ErrNotOpen {
 		t.Errorf("Send while closing: %v", err)
 	}
 	l.pump(a)
@@ -35,6 +32,32 @@ func TestCloseAfterQueuedData(t *testing.T) {
 	if _, ok := a.m.Info(h); ok || a.m.State(h) != Closed {
 		t.Error("forgotten channel is still there")
 	}
+}
+
+// A reset may not overtake the OPEN of its channel.
+func TestCloseBehindOpen(t *testing.T) {
+	l, a, b := loose(t)
+	h, _ := a.m.Open(epoch, reliable("c"))
+	a.m.Close(epoch, h)
+	if _, ok := a.m.PollReset(); ok {
+		t.Error("the reset is before the OPEN")
+	}
+	l.pump(a)
+	l.settle()
+	l.wantEvents(b, `channel 1 incoming "c" on stream 0`, `channel 1 closing`, `channel 1 closed`)
+	l.wantRest(a, 0)
+}
+
+// What is polled for a channel goes before its messages: an owner that forgets to is told at once.
+func TestSendBehindOpen(t *testing.T) {
+	_, a, _ := loose(t)
+	h, _ := a.m.Open(epoch, reliable("c"))
+	defer func() {
+		if recover() == nil {
+			t.Error("a message overtakes the OPEN of its channel")
+		}
+	}()
+	a.m.Send(epoch, h, []byte("x"), true, 0)
 }
 
 func TestCloseFromBothSides(t *testing.T) {
@@ -91,7 +114,6 @@ func TestAssociationGone(t *testing.T) {
 		a.m.HandleMessage(epoch, 77, ppidString, []byte("held"))
 		a.window += 4
 		l.close(a, closing)
-		a.m.Send(epoch, h, []byte("never sent"), true, 0)
 		a.took = nil
 		a.m.HandleClosed(epoch, err)
 		a.m.HandleClosed(epoch, err)
@@ -118,7 +140,7 @@ func TestAssociationGone(t *testing.T) {
 		if _, ok := a.m.Stream(h); ok {
 			t.Error("a closed channel is on a stream")
 		}
-		if a.m.Send(epoch, h, nil, true, 0) != ErrNotOpen || a.m.BufferedAmount(h) != 0 {
+		if _, err := a.m.Send(epoch, h, nil, true, 0); err != ErrNotOpen {
 			t.Error("a closed channel takes data")
 		}
 	}

@@ -54,5 +54,5 @@ func (m *Machine) receiveOpen(s *stream, data []byte) {
 // RFC 8832 §6: "All DCEP messages MUST be sent using ordered delivery and
 // reliable transmission."
 func (m *Machine) pushDCEP(id uint16, data []byte) {
-	m.sends.push(queuedSend{Outgoing: Outgoing{Stream: id, PPID: ppidDCEP, Data: data, MaxRetransmits: -1, Lifetime: -1}})
+	m.sends.push(Outgoing{Stream: id, PPID: ppidDCEP, Data: data, MaxRetransmits: -1, Lifetime: -1})
 }

@@ -22,16 +22,18 @@ func TestUnorderedWaitsForConfirmation(t *testing.T) {
 		m.SetRole(true)
 		m.HandleConnected(epoch, 10)
 		h, _ := m.Open(epoch, p)
-		m.Send(epoch, h, []byte("1"), true, 0)
+		open, _ := m.PollSend()
+		before, _ := m.Send(epoch, h, []byte("1"), true, 0)
 		m.HandleMessage(epoch, 0, first.ppid, first.data)
-		m.Send(epoch, h, []byte("2"), true, 0)
+		after, _ := m.Send(epoch, h, []byte("2"), true, 0)
+		outs := []Outgoing{open, before, after}
 		for i, want := range []Outgoing{
 			{PPID: ppidDCEP, MaxRetransmits: -1, Lifetime: -1},
 			{PPID: ppidString, MaxRetransmits: 2, Lifetime: -1},
 			{PPID: ppidString, MaxRetransmits: 2, Lifetime: -1, Unordered: true},
 		} {
-			out, ok := m.PollSend()
-			if !ok || out.PPID != want.PPID || out.Unordered != want.Unordered || out.MaxRetransmits != want.MaxRetransmits || out.Lifetime != want.Lifetime {
+			out := outs[i]
+			if out.PPID != want.PPID || out.Unordered != want.Unordered || out.MaxRetransmits != want.MaxRetransmits || out.Lifetime != want.Lifetime {
 				t.Errorf("%s: message %d is %+v, want %+v", first.name, i, out, want)
 			}
 		}

@@ -28,6 +28,9 @@
 //		queue = append(queue, e) // and sctp.Consume(now, e.Charge) when e was taken
 //	}
 //
+// What Send returns goes to SCTP at once, and what Deliver returns to the
+// application: neither waits here.
+//
 // The order is that of the doors: a stream is forgotten before its next user
 // sends, and what was sent goes before the reset.
 //

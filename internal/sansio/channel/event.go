@@ -44,9 +44,3 @@ type Outgoing struct {
 	MaxRetransmits int32         // -1: no limit
 	Lifetime       time.Duration // -1: no limit, otherwise at least a millisecond
 }
-
-// queuedSend is an Outgoing and the channel whose message it is; nil: DCEP's.
-type queuedSend struct {
-	Outgoing
-	ch *channel
-}

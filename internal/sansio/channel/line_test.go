@@ -119,25 +119,8 @@ func (l *line) pump(e *end) {
 		}
 		out.resetting, out.answered = false, false
 	}
-	for {
-		out, ok := e.m.PollSend()
-		if !ok {
-			break
-		}
-		d := e.direction(out.Stream)
-		if d.resetting {
-			l.t.Fatalf("%s sends on stream %d while it is being reset", e.name, out.Stream)
-		}
-		if len(out.Data) == 0 {
-			l.t.Fatalf("%s sends an empty message, which SCTP does not have", e.name)
-		}
-		l.note("%s: stream %d, send %s", e.name, out.Stream, outgoingText(out))
-		p := packet{kind: packetData, out: out}
-		if !out.Unordered {
-			p.ssn = d.nextSSN
-			d.nextSSN++
-		}
-		d.flight = append(d.flight, p)
+	for out, ok := e.m.PollSend(); ok; out, ok = e.m.PollSend() {
+		l.launch(e, out)
 	}
 	for {
 		id, ok := e.m.PollReset()
@@ -161,6 +144,25 @@ func (l *line) pump(e *end) {
 		e.window -= n
 	}
 	e.m.check()
+}
+
+// launch sends a message.
+func (l *line) launch(e *end, out Outgoing) {
+	l.t.Helper()
+	d := e.direction(out.Stream)
+	if d.resetting {
+		l.t.Fatalf("%s sends on stream %d while it is being reset", e.name, out.Stream)
+	}
+	if len(out.Data) == 0 {
+		l.t.Fatalf("%s sends an empty message, which SCTP does not have", e.name)
+	}
+	l.note("%s: stream %d, send %s", e.name, out.Stream, outgoingText(out))
+	p := packet{kind: packetData, out: out}
+	if !out.Unordered {
+		p.ssn = d.nextSSN
+		d.nextSSN++
+	}
+	d.flight = append(d.flight, p)
 }
 
 // candidate is a packet that may arrive next.
@@ -385,10 +387,20 @@ func (l *line) open(e *end, p Params) Handle {
 
 func (l *line) send(e *end, h Handle, text string) {
 	l.t.Helper()
-	if err := e.m.Send(epoch, h, []byte(text), true, 0); err != nil {
+	if err := l.sendData(e, h, []byte(text), true); err != nil {
 		l.t.Fatalf("%s sends %q: %v", e.name, text, err)
 	}
+}
+
+func (l *line) sendData(e *end, h Handle, data []byte, isString bool) error {
+	l.t.Helper()
 	l.pump(e)
+	out, err := e.m.Send(epoch, h, data, isString, 0)
+	if err == nil {
+		l.launch(e, out)
+	}
+	l.pump(e)
+	return err
 }
 
 func (l *line) close(e *end, h Handle) {

@@ -22,7 +22,7 @@ type Machine struct {
 	nextID     int // where the search for a free id begins; of our parity
 	answers    int // resets of ours that answered a reset of a stream at rest
 
-	sends    queue[queuedSend]
+	sends    queue[Outgoing] // of DCEP
 	resets   queue[*stream]
 	releases queue[*stream] // their ids may have come back to life
 	events   queue[Event]
@@ -141,7 +141,7 @@ func (m *Machine) closeAll(err error) {
 		m.dropEarly(m.streams[id])
 	}
 	clear(m.streams)
-	m.sends, m.resets, m.releases = queue[queuedSend]{}, queue[*stream]{}, queue[*stream]{}
+	m.sends, m.resets, m.releases = queue[Outgoing]{}, queue[*stream]{}, queue[*stream]{}
 }
 
 // Open is W3C's createDataChannel. The errors are *Error.
@@ -176,24 +176,23 @@ func (m *Machine) Open(_ time.Time, p Params) (Handle, error) {
 	return ch.handle, nil
 }
 
-// Send queues a message. It takes data over and never changes it. buffered is
-// what SCTP still has waiting for this stream, and what the caller charges for it.
-func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) error {
+// Send makes of an application's message what SCTP is to send next, behind all that PollSend has: that is polled first. It takes data over and
+// never changes it. buffered is what SCTP has waiting for this stream, and what the caller charges for it.
+func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) (Outgoing, error) {
 	ch := m.find(h)
 	switch {
 	case ch == nil || ch.state != Open:
-		return ErrNotOpen
+		return Outgoing{}, ErrNotOpen
 	case m.cfg.MaxSendMessageSize >= 0 && len(data) > m.cfg.MaxSendMessageSize:
-		return ErrTooLarge
-	case m.cfg.SendBuffer >= 0 && len(data) > m.cfg.SendBuffer-buffered-ch.queued:
-		return ErrBufferFull
+		return Outgoing{}, ErrTooLarge
+	case m.cfg.SendBuffer >= 0 && len(data) > m.cfg.SendBuffer-buffered:
+		return Outgoing{}, ErrBufferFull
+	case m.sends.len() > 0:
+		panic("BUG: channel: a message would overtake what PollSend has")
 	}
-	out := ch.outgoing(data, isString)
-	ch.queued += len(out.Data)
 	ch.messagesSent++
 	ch.bytesSent += uint64(len(data))
-	m.sends.push(queuedSend{out, ch})
-	return nil
+	return ch.outgoing(data, isString), nil
 }
 
 // Close begins W3C's closing procedure: what was sent before still goes out,
@@ -246,15 +245,6 @@ func (m *Machine) Info(h Handle) (Info, bool) {
 		return Info{}, false
 	}
 	return Info{ch.params, ch.state, ch.messagesSent, ch.messagesReceived, ch.bytesSent, ch.bytesReceived}, true
-}
-
-// BufferedAmount is what Send took and PollSend has not given yet. W3C's
-// bufferedAmount is this plus what SCTP has waiting for the stream.
-func (m *Machine) BufferedAmount(h Handle) int {
-	if ch := m.find(h); ch != nil {
-		return ch.queued
-	}
-	return 0
 }
 
 // BytesSent is Info.BytesSent; 0 for a channel that is forgotten.

@@ -139,7 +139,7 @@ func TestOpenLeavesBeforeConnected(t *testing.T) {
 	}
 	m.SetRole(true)
 	wantSends(t, m, `0/50 "\x03\x00\x01\x00\x00\x00\x00\x00\x00\x01\x00\x00x"`)
-	if err := m.Send(epoch, h, nil, false, 0); err != ErrNotOpen {
+	if _, err := m.Send(epoch, h, nil, false, 0); err != ErrNotOpen {
 		t.Errorf("Send before open: %v", err)
 	}
 	if e, ok := m.PollEvent(); ok {
@@ -267,36 +267,30 @@ func TestSendBounds(t *testing.T) {
 	m.SetRole(true)
 	m.HandleConnected(epoch, 10)
 	h, _ := m.Open(epoch, reliable(""))
+	wantSends(t, m, `0/50 "\x03\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"`)
 	m.SetRemoteMaxMessageSize(6)
 	for _, step := range []struct {
 		size, buffered int
 		want           error
 	}{
-		{7, 0, ErrTooLarge}, {6, 5, ErrBufferFull}, {6, 4, nil}, {5, 0, ErrBufferFull}, {4, 0, nil}, {1, 0, ErrBufferFull}, {0, 0, nil},
+		{7, 0, ErrTooLarge}, {6, 5, ErrBufferFull}, {6, 4, nil}, {1, 10, ErrBufferFull}, {0, 10, nil}, {0, 11, ErrBufferFull},
 	} {
-		if err := m.Send(epoch, h, make([]byte, step.size), false, step.buffered); err != step.want {
+		if _, err := m.Send(epoch, h, make([]byte, step.size), false, step.buffered); err != step.want {
 			t.Errorf("%d bytes beside %d: %v, want %v", step.size, step.buffered, err, step.want)
 		}
 	}
 	if id, ok := m.Stream(h); !ok || id != 0 {
 		t.Errorf("on stream %d, %v", id, ok)
 	}
-	if n := m.BufferedAmount(h); n != 11 {
-		t.Errorf("BufferedAmount %d", n)
+	if n := m.BytesSent(h); n != 6 {
+		t.Errorf("%d bytes sent", n)
 	}
 	m.check()
-	for range 4 {
-		m.PollSend()
-		m.check()
-	}
-	if n := m.BufferedAmount(h); n != 0 {
-		t.Errorf("BufferedAmount %d after all was given to SCTP", n)
-	}
 	m.SetRemoteMaxMessageSize(0)
-	if err := m.Send(epoch, h, make([]byte, 10), false, 0); err != nil {
+	if _, err := m.Send(epoch, h, make([]byte, 10), false, 0); err != nil {
 		t.Errorf("no limit: %v", err)
 	}
-	if err := m.Send(epoch, h+1, nil, false, 0); err != ErrNotOpen {
+	if _, err := m.Send(epoch, h+1, nil, false, 0); err != ErrNotOpen {
 		t.Errorf("unknown handle: %v", err)
 	}
 }
@@ -305,10 +299,10 @@ func TestSendBounds(t *testing.T) {
 func TestDefaultMessageSize(t *testing.T) {
 	l, a, b := loose(t)
 	h := l.open(a, reliable(""))
-	if err := a.m.Send(epoch, h, make([]byte, 65537), false, 0); err != ErrTooLarge {
+	if _, err := a.m.Send(epoch, h, make([]byte, 65537), false, 0); err != ErrTooLarge {
 		t.Errorf("65537 bytes: %v", err)
 	}
-	if err := a.m.Send(epoch, h, make([]byte, 65536), false, 0); err != nil {
+	if err := l.sendData(a, h, make([]byte, 65536), false); err != nil {
 		t.Errorf("65536 bytes: %v", err)
 	}
 	l.pump(a)
@@ -325,7 +319,7 @@ func TestMessages(t *testing.T) {
 		data     string
 		isString bool
 	}{{"text", true}, {"\x00", false}, {"", true}, {"", false}} {
-		if err := a.m.Send(epoch, h, []byte(m.data), m.isString, 0); err != nil {
+		if err := l.sendData(a, h, []byte(m.data), m.isString); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -405,13 +399,7 @@ func TestNoAllocationPerMessage(t *testing.T) {
 	data := bytes.Repeat([]byte("x"), 1000)
 	n := testing.AllocsPerRun(100, func() {
 		for range 10 {
-			a.m.Send(epoch, h, data, false, 0)
-		}
-		for {
-			out, ok := a.m.PollSend()
-			if !ok {
-				break
-			}
+			out, _ := a.m.Send(epoch, h, data, false, 0)
 			b.m.HandleMessage(epoch, out.Stream, out.PPID, out.Data)
 		}
 		for {
@@ -433,8 +421,7 @@ func BenchmarkMessage(bench *testing.B) {
 	data := make([]byte, 1000)
 	bench.ReportAllocs()
 	for bench.Loop() {
-		a.m.Send(epoch, h, data, false, 0)
-		out, _ := a.m.PollSend()
+		out, _ := a.m.Send(epoch, h, data, false, 0)
 		b.m.HandleMessage(epoch, out.Stream, out.PPID, out.Data)
 		b.m.PollEvent()
 	}

@@ -109,7 +109,7 @@ func (s *script) command(f []string) {
 			fmt.Fprintf(&s.out, "\t%v\n", err)
 		}
 	case "send":
-		if err := end().m.Send(epoch, s.find(end(), f[2]), []byte(f[3]), true, 0); err != nil {
+		if err := s.sendData(end(), s.find(end(), f[2]), []byte(f[3]), true); err != nil {
 			fmt.Fprintf(&s.out, "\t%v\n", err)
 		}
 	case "close":

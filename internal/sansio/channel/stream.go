@@ -101,7 +101,7 @@ func (m *Machine) HandleBufferedAmountLow(_ time.Time, id uint16) {
 	}
 }
 
-// PollSend gives the next message for SCTP.
+// PollSend gives the next of DCEP's messages for SCTP.
 func (m *Machine) PollSend() (Outgoing, bool) {
 	for {
 		out, ok := m.sends.pop()
@@ -111,10 +111,7 @@ func (m *Machine) PollSend() (Outgoing, bool) {
 		if int(out.Stream) >= m.maxStreams {
 			continue // an OPEN from before the number of streams was known
 		}
-		if out.ch != nil {
-			out.ch.queued -= len(out.Data)
-		}
-		return out.Outgoing, true
+		return out, true
 	}
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"time"
 
+	"github.com/sansrtc/rtc/internal/sansio/channel"
 	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
@@ -23,11 +24,23 @@ func (c *Core) OpenChannel(now time.Time, p Params) (Handle, error) {
 
 // Send queues a message and takes data over.
 func (c *Core) Send(now time.Time, h Handle, data []byte, isString bool) error {
-	err := c.channels.Send(now, h, data, isString, c.SendCharge(h))
+	out, err := c.channels.Send(now, h, data, isString, c.SendCharge(h))
 	if err == nil {
-		c.pumpChannels(now)
+		c.send(now, &out)
 	}
 	return err
+}
+
+// send gives the association a message. It refuses none that a channel has taken.
+func (c *Core) send(now time.Time, out *channel.Outgoing) {
+	err := c.sctp.Send(now, sctp.StreamID(out.Stream), sctp.PPID(out.PPID), out.Data, sctp.SendParams{
+		Unordered:      out.Unordered,
+		MaxRetransmits: out.MaxRetransmits,
+		Lifetime:       out.Lifetime,
+	})
+	if err != nil {
+		c.stats.SendErrors++
+	}
 }
 
 // CloseChannel begins the closing procedure: what was sent before still goes out.
@@ -51,7 +64,7 @@ func (c *Core) ChannelState(h Handle) ChannelState { return c.channels.State(h) 
 // BufferedAmount is W3C's bufferedAmount: what was sent by Send and not yet transmitted.
 func (c *Core) BufferedAmount(h Handle) int {
 	// DCEP's message is the first on its stream: as long as some of it waits, so does all that the application has sent.
-	return min(c.channels.BufferedAmount(h)+c.queued(h), int(c.channels.BytesSent(h)))
+	return min(c.queued(h), int(c.channels.BytesSent(h)))
 }
 
 // messageCost is what SCTP keeps for a message beside its bytes, and a little more.

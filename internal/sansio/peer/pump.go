@@ -185,14 +185,7 @@ func (c *Core) pumpChannels(now time.Time) {
 			c.sctp.Release(sctp.StreamID(id))
 		}
 		for o, ok := c.channels.PollSend(); ok; o, ok = c.channels.PollSend() {
-			err := c.sctp.Send(now, sctp.StreamID(o.Stream), sctp.PPID(o.PPID), o.Data, sctp.SendParams{
-				Unordered:      o.Unordered,
-				MaxRetransmits: o.MaxRetransmits,
-				Lifetime:       o.Lifetime,
-			})
-			if err != nil {
-				c.stats.SendErrors++
-			}
+			c.send(now, &o)
 		}
 		for id, ok := c.channels.PollReset(); ok; id, ok = c.channels.PollReset() {
 			c.sctp.ResetStream(now, sctp.StreamID(id))
