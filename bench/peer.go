@@ -1,13 +1,29 @@
 package main
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
-// peer is one connection of a stack. Its callbacks are set before connect and come one at a time for each channel.
+// side is which end of a connection a peer is.
+type side int
+
+const (
+	offerer side = iota
+	answerer
+)
+
+// stack makes peers.
+type stack interface {
+	newPeer(s side) (peer, error)
+}
+
+// peer is one connection of a stack.
 type peer interface {
-	// createChannel makes a channel; reliable and ordered unless lossy.
-	createChannel(label string) error
-	// onOpen tells of each channel that is open, whoever made it.
-	onOpen(f func(c channel))
+	// onOpen is told of each channel that is open, whoever made it. It is set before anything else is called.
+	onOpen(f func(label string, c channel))
+	createChannel(label string) error    // reliable and ordered
 	offer() (sdp string, err error)      // with all candidates
 	answer(offer string) (string, error) // with all candidates
 	accept(answer string) error
@@ -17,45 +33,103 @@ type peer interface {
 // channel is an open data channel.
 type channel interface {
 	send(b []byte) error
-	sendWait(b []byte) error // waits while much is buffered: the stack's own way of sending in bulk
-	onMessage(f func(b []byte))
+	sendWait(b []byte) error    // waits while much is buffered
+	buffered() uint64           // the stack's bufferedAmount
+	onMessage(f func(b []byte)) // calls come one at a time; b is lent until f returns
 }
 
-// stack makes peers.
-type stack interface {
-	newPeer() (peer, error)
+// settings are what a row asks of a stack.
+type settings struct {
+	// datagram is the largest that data leaves in, in bytes of UDP payload; 0 leaves it to the stack.
+	datagram int
 }
 
-var stacks = map[string]func() (stack, error){
-	"sansrtc":    newSans,
-	"pion":       func() (stack, error) { return newPion(false) },
-	"pion-tuned": func() (stack, error) { return newPion(true) },
-}
+// stackNames in the order of the tables. The first is what the others are compared with.
+var stackNames = []string{"sansrtc", "sansrtc-loop", "sansrtc-mux", "pion", "pion-tuned"}
 
-// connectPair makes two peers of s with one channel between them.
-func connectPair(s stack) (a, b peer, ca, cb channel, err error) {
-	if a, err = s.newPeer(); err != nil {
-		return
+func newStack(name string, o settings) (stack, error) {
+	switch name {
+	case "sansrtc", "sansrtc-loop", "sansrtc-mux":
+		return newSans(name, o)
+	case "pion":
+		return newPion()
+	case "pion-tuned":
+		return newTunedPion(nil)
 	}
-	if b, err = s.newPeer(); err != nil {
-		return
+	return nil, fmt.Errorf("no such stack: %q", name)
+}
+
+// Bulk senders stop above bulkHigh bytes of bufferedAmount and go on at bulkLow.
+const (
+	bulkHigh = 1 << 20
+	bulkLow  = 512 << 10
+)
+
+// patience is how long something may take that takes milliseconds.
+const patience = 30 * time.Second
+
+// end is one end of a connection in this process. Its channels come out of open.
+type end struct {
+	peer
+	open chan labelled
+}
+
+type labelled struct {
+	label string
+	channel
+}
+
+// maxChannels is how many channels a row makes on one connection, at most.
+const maxChannels = 3
+
+func newEnd(s stack, which side) (end, error) {
+	p, err := s.newPeer(which)
+	if err != nil {
+		return end{}, err
 	}
-	openA, openB := make(chan channel, 1), make(chan channel, 1)
-	a.onOpen(func(c channel) { openA <- c })
-	b.onOpen(func(c channel) { openB <- c })
-	if err = a.createChannel("bench"); err != nil {
-		return
+	e := end{p, make(chan labelled, maxChannels)}
+	p.onOpen(func(label string, c channel) { e.open <- labelled{label, c} })
+	return e, nil
+}
+
+// channel waits for the next channel that opens.
+func (e end) channel() (channel, error) {
+	select {
+	case c := <-e.open:
+		return c.channel, nil
+	case <-time.After(patience):
+		return nil, errors.New("the connection does not open")
+	}
+}
+
+// join makes both ends of a connection with channels and has them exchange descriptions.
+func join(s stack, labels ...string) (a, b end, err error) {
+	if a, err = newEnd(s, offerer); err != nil {
+		return a, b, err
+	}
+	if b, err = newEnd(s, answerer); err != nil {
+		return a, b, err
+	}
+	return a, b, introduce(a, b.answer, labels...)
+}
+
+// introduce makes channels at a and exchanges descriptions with whoever answers.
+func introduce(a end, answer func(offer string) (string, error), labels ...string) error {
+	for _, label := range labels {
+		if err := a.createChannel(label); err != nil {
+			return err
+		}
 	}
 	offer, err := a.offer()
 	if err != nil {
-		return a, b, nil, nil, fmt.Errorf("offer: %w", err)
+		return fmt.Errorf("offer: %w", err)
 	}
-	answer, err := b.answer(offer)
+	description, err := answer(offer)
 	if err != nil {
-		return a, b, nil, nil, fmt.Errorf("answer: %w", err)
+		return fmt.Errorf("answer: %w", err)
 	}
-	if err = a.accept(answer); err != nil {
-		return a, b, nil, nil, fmt.Errorf("accept: %w", err)
+	if err := a.accept(description); err != nil {
+		return fmt.Errorf("accept: %w", err)
 	}
-	return a, b, <-openA, <-openB, nil
+	return nil
 }

@@ -14,37 +14,28 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
+// pionStack has an API for each side.
 type pionStack struct {
-	api    *webrtc.API
+	api    [2]*webrtc.API
 	config webrtc.Configuration
-	tuned  bool
+	detach bool
 }
 
-// newPion makes pion as it comes, confined to loopback; tuned has every setting that makes it faster.
-func newPion(tuned bool) (stack, error) {
+// newPion makes pion as it comes, confined to loopback.
+func newPion() (stack, error) {
 	var e webrtc.SettingEngine
+	loopbackOnly(&e)
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(e))
+	return pionStack{api: [2]*webrtc.API{api, api}}, nil
+}
+
+func loopbackOnly(e *webrtc.SettingEngine) {
 	e.SetIncludeLoopbackCandidate(true)
 	e.SetInterfaceFilter(func(name string) bool { return name == "lo" })
-	if !tuned {
-		return pionStack{api: webrtc.NewAPI(webrtc.WithSettingEngine(e))}, nil
-	}
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	e.SetSCTPMaxReceiveBufferSize(8 << 20)
-	e.EnableSCTPZeroChecksum(true)
-	e.EnableSctpSnap(true)
-	e.DetachDataChannels()
-	e.SetDTLSEllipticCurves(dtlselliptic.X25519)
-	e.SetDTLSInsecureSkipHelloVerify(true)
-	e.SetHostAcceptanceMinWait(0)
-	e.SetSrflxAcceptanceMinWait(0)
-	e.SetPrflxAcceptanceMinWait(0)
-	e.SetRelayAcceptanceMinWait(0)
-	n, err := stdnet.NewNet()
-	if err != nil {
-		return nil, err
-	}
-	e.SetNet(bufferedNet{n})
+}
+
+// newTunedPion makes pion with every setting that makes it faster. path is the network of each side; nil is loopback.
+func newTunedPion(path *[2]transport.Net) (stack, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -53,12 +44,36 @@ func newPion(tuned bool) (stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pionStack{
+	s := pionStack{config: webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}}, detach: true}
+	for side := range s.api {
+		var e webrtc.SettingEngine
+		e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+		e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+		e.EnableSCTPZeroChecksum(true)
+		e.EnableSctpSnap(true)
+		e.DetachDataChannels()
+		e.SetDTLSEllipticCurves(dtlselliptic.X25519)
+		e.SetDTLSInsecureSkipHelloVerify(true)
+		e.SetHostAcceptanceMinWait(0)
+		e.SetSrflxAcceptanceMinWait(0)
+		e.SetPrflxAcceptanceMinWait(0)
+		e.SetRelayAcceptanceMinWait(0)
+		e.SetSCTPMaxReceiveBufferSize(8 << 20)
+		if path != nil {
+			e.SetNet(path[side])
+			e.SetReceiveMTU(1 << 16) // what it retransmits is larger than the default takes
+		} else {
+			loopbackOnly(&e)
+			n, err := stdnet.NewNet()
+			if err != nil {
+				return nil, err
+			}
+			e.SetNet(bufferedNet{n})
+		}
 		// No media engine and no interceptors: nothing but data.
-		api:    webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(&webrtc.MediaEngine{}), webrtc.WithInterceptorRegistry(nil)),
-		config: webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}},
-		tuned:  true,
-	}, nil
+		s.api[side] = webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(&webrtc.MediaEngine{}), webrtc.WithInterceptorRegistry(nil))
+	}
+	return s, nil
 }
 
 // bufferedNet gives sockets 4 MiB of buffers: pion's receive window is larger than the system's default.
@@ -73,27 +88,27 @@ func (n bufferedNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDP
 }
 
 type pionPeer struct {
-	pc    *webrtc.PeerConnection
-	tuned bool
-	open  func(c channel)
+	pc     *webrtc.PeerConnection
+	detach bool
+	open   func(label string, c channel)
 }
 
-func (s pionStack) newPeer() (peer, error) {
-	pc, err := s.api.NewPeerConnection(s.config)
+func (s pionStack) newPeer(which side) (peer, error) {
+	pc, err := s.api[which].NewPeerConnection(s.config)
 	if err != nil {
 		return nil, err
 	}
-	p := &pionPeer{pc: pc, tuned: s.tuned}
+	p := &pionPeer{pc: pc, detach: s.detach}
 	pc.OnDataChannel(p.watch)
 	return p, nil
 }
 
-func (p *pionPeer) onOpen(f func(c channel)) { p.open = f }
+func (p *pionPeer) onOpen(f func(label string, c channel)) { p.open = f }
 
 func (p *pionPeer) watch(dc *webrtc.DataChannel) {
 	dc.OnOpen(func() {
 		c := &pionChannel{dc: dc, room: make(chan struct{}, 1)}
-		if p.tuned {
+		if p.detach {
 			rw, err := dc.Detach()
 			if err != nil {
 				panic(err)
@@ -107,7 +122,7 @@ func (p *pionPeer) watch(dc *webrtc.DataChannel) {
 			default:
 			}
 		})
-		p.open(c)
+		p.open(dc.Label(), c)
 	})
 }
 
@@ -169,6 +184,8 @@ func (c *pionChannel) sendWait(b []byte) error {
 	}
 	return c.send(b)
 }
+
+func (c *pionChannel) buffered() uint64 { return c.dc.BufferedAmount() }
 
 func (c *pionChannel) onMessage(f func(b []byte)) {
 	if c.detached == nil {

@@ -2,38 +2,64 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/loop"
+	"github.com/sansrtc/rtc/runtime/mux"
 )
 
-type sansStack struct{ base rtc.Builder }
+// sansStack is this module's, with a Builder for each side.
+type sansStack [2]rtc.Builder
 
-func newSans() (stack, error) {
-	// A certificate for all, as the tuned rival has it; only loopback, as both rivals.
-	certificate, err := rtc.GenerateCertificate()
+// newSans makes it as it comes, but for what its rivals have too: only loopback, and one certificate for all connections as in tuned pion.
+func newSans(name string, o settings) (stack, error) {
+	base, err := sansBase()
 	if err != nil {
 		return nil, err
 	}
-	return sansStack{rtc.NewBuilder().Certificates(*certificate).ListenAddrs("127.0.0.1:0")}, nil
+	base = base.SCTP(rtc.SCTPOptions{MaxPacketSize: o.datagram})
+	own := base.ListenAddrs("127.0.0.1:0")
+	switch name {
+	case "sansrtc-loop":
+		own = own.Runtime(loop.New(loop.Config{}))
+		return sansStack{own, own}, nil
+	case "sansrtc-mux":
+		// A server behind one port, and clients that have ports of their own.
+		port, err := mux.New(mux.Config{Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+		if err != nil {
+			return nil, err
+		}
+		return sansStack{own.Runtime(loop.New(loop.Config{})), base.Runtime(port)}, nil
+	}
+	return sansStack{own, own}, nil
+}
+
+func sansBase() (rtc.Builder, error) {
+	certificate, err := rtc.GenerateCertificate()
+	if err != nil {
+		return rtc.Builder{}, err
+	}
+	return rtc.NewBuilder().Certificates(*certificate), nil
 }
 
 type sansPeer struct {
 	rtc.BaseHandler
 	pc   *rtc.PeerConnection
-	open func(c channel)
+	open func(label string, c channel)
 
 	channels []*sansChannel // that are open; the handler's own, whose methods come one at a time
 }
 
-func (s sansStack) newPeer() (peer, error) {
+func (s sansStack) newPeer(which side) (peer, error) {
 	p := new(sansPeer)
-	pc, err := s.base.Handler(p).Build(context.Background())
+	pc, err := s[which].Handler(p).Build(context.Background())
 	p.pc = pc
 	return p, err
 }
 
-func (p *sansPeer) onOpen(f func(c channel)) { p.open = f }
+func (p *sansPeer) onOpen(f func(label string, c channel)) { p.open = f }
 
 func (p *sansPeer) channel(dc *rtc.DataChannel) *sansChannel {
 	for _, c := range p.channels {
@@ -48,7 +74,7 @@ func (p *sansPeer) OnDataChannelOpen(_ *rtc.PeerConnection, dc *rtc.DataChannel)
 	c := &sansChannel{dc: dc, room: make(chan struct{}, 1)}
 	dc.SetBufferedAmountLowThreshold(bulkLow)
 	p.channels = append(p.channels, c)
-	p.open(c)
+	p.open(dc.Label(), c)
 }
 
 func (p *sansPeer) OnDataChannelMessage(_ *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
@@ -69,19 +95,19 @@ func (p *sansPeer) createChannel(label string) error {
 	return err
 }
 
+// offer applies the implicit description, which is an offer or an answer, as is due.
 func (p *sansPeer) offer() (string, error) {
 	if err := p.pc.SetLocalDescription(rtc.SessionDescription{}); err != nil {
 		return "", err
 	}
-	<-p.pc.GatheringComplete()
-	return p.pc.LocalDescription().SDP, nil
+	return p.pc.LocalDescription().SDP, nil // has the host candidates
 }
 
 func (p *sansPeer) answer(offer string) (string, error) {
 	if err := p.pc.SetRemoteDescription(rtc.SessionDescription{Type: rtc.SDPTypeOffer, SDP: offer}); err != nil {
 		return "", err
 	}
-	return p.offer() // the implicit description: an answer
+	return p.offer()
 }
 
 func (p *sansPeer) accept(answer string) error {
@@ -107,5 +133,7 @@ func (c *sansChannel) sendWait(b []byte) error {
 	}
 	return c.dc.Send(b)
 }
+
+func (c *sansChannel) buffered() uint64 { return c.dc.BufferedAmount() }
 
 func (c *sansChannel) onMessage(f func(b []byte)) { c.message.Store(&f) }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// setup makes and closes pairs, one at a time.
+func setup(m measurement) (figures, error) {
+	s, err := newStack(m.stack, settings{})
+	if err != nil {
+		return nil, err
+	}
+	var times []time.Duration
+	var from usage
+	const warmup = 3
+	count := m.count(100)
+	for i := range count + warmup {
+		if i == warmup {
+			runtime.GC()
+			from = used()
+		}
+		start := time.Now()
+		p, err := connect(s, counts, new(counter))
+		if err != nil {
+			return nil, err
+		}
+		if i >= warmup {
+			times = append(times, time.Since(start))
+		}
+		p.close()
+	}
+	spent := used().since(from)
+	return figures{
+		"p50 ms":      micros(percentile(times, 50)) / 1000,
+		"p99 ms":      micros(percentile(times, 99)) / 1000,
+		"CPU ms/pair": micros(spent.CPU) / 1000 / float64(count),
+		"allocs/pair": float64(spent.Mallocs) / float64(count),
+	}, nil
+}
+
+// crowd makes pairs that do nothing, some at a time.
+func crowd(s stack, count int) ([]*pair, error) {
+	pairs, errs := make([]*pair, count), make([]error, count)
+	next := make(chan int)
+	var makers sync.WaitGroup
+	for range 8 {
+		makers.Go(func() {
+			for i := range next {
+				pairs[i], errs[i] = connect(s, counts, new(counter))
+			}
+		})
+	}
+	for i := range pairs {
+		next <- i
+	}
+	close(next)
+	makers.Wait()
+	return pairs, errors.Join(errs...)
+}
+
+// idle is what pairs cost that do nothing.
+func idle(m measurement) (figures, error) {
+	s, err := newStack(m.stack, settings{})
+	if err != nil {
+		return nil, err
+	}
+	goroutines := runtime.NumGoroutine()
+	pairs, err := crowd(s, m.count(100))
+	if err != nil {
+		return nil, err
+	}
+	connections := float64(2 * len(pairs))
+	// Until the timers of their setup have passed. Half a minute has several rounds of consent checks.
+	time.Sleep(m.span(12 * time.Second))
+	f := figures{"goroutines/connection": float64(runtime.NumGoroutine()-goroutines) / connections}
+	from := used()
+	time.Sleep(m.span(30 * time.Second))
+	spent := used().since(from)
+	f["idle CPU ms/connection/min"] = spent.CPU.Seconds() * 1000 / connections * float64(time.Minute) / float64(spent.At)
+	runtime.KeepAlive(pairs)
+	return f, nil
+}
+
+// holding is the memory of connections that do nothing. Who measures it exits, so they are not closed.
+func holding(connections int) func(m measurement) (figures, error) {
+	return func(m measurement) (figures, error) {
+		s, err := newStack(m.stack, settings{})
+		if err != nil {
+			return nil, err
+		}
+		// What the first connection brings along is the process's.
+		first, err := connect(s, counts, new(counter))
+		if err != nil {
+			return nil, err
+		}
+		heap, stacks := settled()
+		pairs, err := crowd(s, m.count(connections)/2)
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(m.span(3 * time.Second)) // what a setup leaves behind goes
+		moreHeap, moreStacks := settled()
+		per := func(from, to uint64) float64 { return (float64(to) - float64(from)) / 1024 / float64(2*len(pairs)) }
+		runtime.KeepAlive(first)
+		runtime.KeepAlive(pairs)
+		return figures{
+			"KiB/connection":       per(heap+stacks, moreHeap+moreStacks),
+			"heap KiB/connection":  per(heap, moreHeap),
+			"stack KiB/connection": per(stacks, moreStacks),
+		}, nil
+	}
+}
+
+// settled is the memory in use after garbage is gone: heap in whole spans, so with what its fragments waste, and stacks.
+func settled() (heap, stacks uint64) {
+	for range 3 {
+		runtime.GC()
+		time.Sleep(50 * ms)
+	}
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.HeapInuse, s.StackInuse
+}
