@@ -1,12 +1,16 @@
 // Many-connections holds thousands of connections in one process and tells what they cost: how fast they are set up, memory and goroutines
-// for each, processor time while they are idle and while all exchange messages. The runtime is chosen by a flag; nothing else changes.
+// for each at 100, 1 000, 10 000 pairs, processor time while they are idle and while all exchange messages. The runtime is chosen by a
+// flag; nothing else changes.
 //
-//	go run ./examples/many-connections -n 1000 -runtime mux
+//	go run ./examples/many-connections -n 10000 -runtime mux
 //
 // A pair is two connections, a client that sends and a server that answers, both in this process, over loopback. With -runtime std and
-// loop each has a socket of its own. With -runtime mux all servers share one UDP port, and the clients, which are to be different addresses
-// for it, are on the runtime loop. Each socket is a file descriptor, so the limit of open files has to fit: -n 10000 wants 20000 of
-// them, with mux 10000.
+// loop each has a socket of its own, which is a file descriptor: -n 10000 wants 20000 of them. With -runtime mux all clients share a
+// few UDP ports, and so do all servers: as many as tell all pairs apart, about 170 on each side for 10000. Clients that have an address each
+// need one port only: -runtime server is that, with the servers on one port and the clients on the runtime loop.
+//
+// Memory is in KiB for each connection: the heap after a garbage collection, stacks, and what the kernel keeps for a socket. Beside it is by
+// how much the process has grown, which contains what the heap's allocator cannot give back.
 package main
 
 import (
@@ -17,9 +21,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net/netip"
 	"os"
-	goruntime "runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +41,7 @@ type config struct {
 	n           int
 	runtime     string
 	atOnce      int           // pairs that are being set up
+	settle      time.Duration // before memory is measured
 	idle, talk  time.Duration // how long each is measured
 	every, give time.Duration // a pair's messages; patience for all that must happen
 }
@@ -46,11 +51,12 @@ func main() {
 	log.SetPrefix("many-connections: ")
 	var c config
 	flag.IntVar(&c.n, "n", 200, "number of pairs of connections")
-	flag.StringVar(&c.runtime, "runtime", "mux", "mux, loop or std")
+	flag.StringVar(&c.runtime, "runtime", "mux", "mux, server, loop or std")
 	flag.IntVar(&c.atOnce, "at-once", 32, "number of pairs that are set up at a time")
-	flag.DurationVar(&c.idle, "idle", time.Second, "how long the connections are left alone")
-	flag.DurationVar(&c.talk, "talk", time.Second, "how long they exchange messages")
-	flag.DurationVar(&c.every, "every", 100*time.Millisecond, "how often each pair exchanges a message of 100 bytes")
+	flag.DurationVar(&c.settle, "settle", 10*time.Second, "how long connections are left alone before memory is measured: idle ones give back what they keep for speed")
+	flag.DurationVar(&c.idle, "idle", 10*time.Second, "how long idle connections are measured")
+	flag.DurationVar(&c.talk, "talk", 5*time.Second, "how long they exchange messages")
+	flag.DurationVar(&c.every, "every", time.Second, "how often each pair exchanges a message of 100 bytes")
 	flag.DurationVar(&c.give, "timeout", 5*time.Minute, "how long the whole may take")
 	flag.Parse()
 	if c.n < 1 || c.atOnce < 1 || c.every <= 0 {
@@ -61,24 +67,48 @@ func main() {
 	}
 }
 
-// worlds makes the runtimes of the clients and of the servers.
-func worlds(name string) (clients, servers runtime.Runtime, end func(), err error) {
+// worlds makes the runtimes of n clients and of as many servers.
+func worlds(name string, n int) (clients, servers runtime.Runtime, end func(), err error) {
 	end = func() {}
+	sockets := 2 * n
 	switch name {
 	case "std":
-		rt := std.New(std.Config{})
-		return rt, rt, end, nil
+		clients = std.New(std.Config{})
+		servers = clients
 	case "loop":
-		rt := loop.New(loop.Config{})
-		return rt, rt, end, nil
-	case "mux":
-		rt, err := mux.New(mux.Config{Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+		clients = loop.New(loop.Config{})
+		servers = clients
+	case "mux", "server":
+		// Two ports tell connections apart, and while ICE looks for a path a connection may hold two.
+		ports := int(math.Ceil(math.Sqrt(3 * float64(n))))
+		if name == "server" {
+			ports = 1
+		}
+		cfg := mux.Config{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Ports: ports}
+		rt, err := mux.New(cfg)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		return loop.New(loop.Config{}), rt, func() { rt.Close() }, nil
+		if name == "server" {
+			sockets = n
+			clients, servers, end = loop.New(loop.Config{}), rt, func() { rt.Close() }
+			break
+		}
+		other, err := mux.New(cfg)
+		if err != nil {
+			rt.Close()
+			return nil, nil, nil, err
+		}
+		sockets = 0
+		clients, servers, end = other, rt, func() { rt.Close(); other.Close() }
+	default:
+		return nil, nil, nil, fmt.Errorf("unknown runtime %q: want mux, server, loop or std", name)
 	}
-	return nil, nil, nil, fmt.Errorf("unknown runtime %q: want mux, loop or std", name)
+	if most := maxFiles() - 50; sockets > most {
+		end()
+		return nil, nil, nil, fmt.Errorf("%d sockets are wanted and %d files may be open (ulimit -n): take fewer pairs, or -runtime mux", sockets, most)
+	}
+	return clients, servers, end, nil
 }
 
 // client is a client's handler. It measures how long answers take.
@@ -130,12 +160,12 @@ type pair struct {
 func run(c config, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.give)
 	defer cancel()
-	before := measure()
-	clients, servers, end, err := worlds(c.runtime)
+	clean := measure()
+	clients, servers, end, err := worlds(c.runtime, c.n)
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer func() { end() }()
 	certificate, err := rtc.GenerateCertificate() // one for all: only the connections are measured
 	if err != nil {
 		return err
@@ -146,37 +176,42 @@ func run(c config, out io.Writer) error {
 		IPFilter:        func(a netip.Addr) bool { return a == netip.AddrFrom4([4]byte{127, 0, 0, 1}) },
 	})
 	stats := &exchange{begin: time.Now()}
-	begin := time.Now()
-	pairs, err := setUp(ctx, c, func() (*pair, error) {
-		return newPair(ctx, base.Runtime(clients), base.Runtime(servers), stats)
-	})
-	defer closeAll(pairs)
-	if err != nil {
-		return err
-	}
-	took := time.Since(begin)
-	n := float64(2 * c.n) // connections
-	after := measure()
-	fmt.Fprintf(out, "%d pairs on runtime %s\n", c.n, c.runtime)
-	fmt.Fprintf(out, "setup       %.2f s, %.0f pairs/s, %.2f ms of processor time each\n",
-		took.Seconds(), float64(c.n)/took.Seconds(), ms(after.cpu-before.cpu)/float64(c.n))
-	fmt.Fprintf(out, "memory      %.1f KiB per connection: heap %.1f, stacks %.1f\n",
-		(after.heap-before.heap+after.stacks-before.stacks)/n/1024, (after.heap-before.heap)/n/1024, (after.stacks-before.stacks)/n/1024)
-	fmt.Fprintf(out, "goroutines  %d for %d connections\n", after.goroutines-before.goroutines, 2*c.n)
+	var pairs []*pair
+	defer func() { closeAll(pairs) }()
 
+	fmt.Fprintf(out, "runtime %s; memory in KiB for each connection\n", c.runtime)
+	header(out)
+	before := measure()
+	for _, n := range steps(c.n) {
+		begin, cpu := time.Now(), processorTime()
+		made := n - len(pairs)
+		more, err := setUp(ctx, made, c.atOnce, func() (*pair, error) {
+			return newPair(ctx, base.Runtime(clients), base.Runtime(servers), stats)
+		})
+		pairs = append(pairs, more...)
+		if err != nil {
+			return err
+		}
+		took, cpu := time.Since(begin), processorTime()-cpu
+		if err := wait(ctx, c.settle); err != nil {
+			return err
+		}
+		row(out, n, made, took, cpu, before, measure())
+	}
+
+	from := measure()
 	if err := wait(ctx, c.idle); err != nil {
 		return err
 	}
 	rested := measure()
-	fmt.Fprintf(out, "idle        %.1f %% of a processor\n", percent(after, rested))
-
+	fmt.Fprintf(out, "idle        %.1f %% of a processor\n", percent(from, rested))
 	messages, err := talk(ctx, c, pairs)
 	if err != nil {
 		return err
 	}
 	talked := measure()
-	var rtts []time.Duration
 	closeAll(pairs) // from here no handler runs
+	var rtts []time.Duration
 	for _, p := range pairs {
 		rtts = append(rtts, p.handler.rtts...)
 	}
@@ -186,6 +221,19 @@ func run(c config, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "messages    %d sent, %d answered in %.2f ms (median), %.2f ms (99 %%), %.0f %% of a processor\n",
 		messages, len(rtts), ms(rtts[len(rtts)/2]), ms(rtts[len(rtts)*99/100]), percent(rested, talked))
+	end()
+	pairs, rtts, end = nil, nil, func() {} // nothing refers to them any more
+	left := measure()
+	for range 100 { // the workers are ending
+		if left.goroutines <= clean.goroutines {
+			break
+		}
+		if err := wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+		left = measure()
+	}
+	fmt.Fprintf(out, "closed      %d goroutines and %.0f KiB of heap are left\n", left.goroutines-clean.goroutines, max(0, left.heap-clean.heap)/1024)
 	if n := stats.disturbed.Load(); n > 0 {
 		fmt.Fprintf(out, "disturbed   %d times a connection heard nothing for 5 s: this machine is too busy\n", n)
 	}
@@ -195,12 +243,19 @@ func run(c config, out io.Writer) error {
 	return nil
 }
 
-// setUp makes all pairs, some at a time.
-func setUp(ctx context.Context, c config, one func() (*pair, error)) (pairs []*pair, err error) {
+// steps are the numbers of pairs at which memory is measured: powers of ten from 100, and n.
+func steps(n int) (list []int) {
+	for i := 100; i < n; i *= 10 {
+		list = append(list, i)
+	}
+	return append(list, n)
+}
+
+// setUp makes left pairs, some at a time.
+func setUp(ctx context.Context, left, atOnce int, one func() (*pair, error)) (pairs []*pair, err error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	left := c.n
-	for range min(c.atOnce, c.n) {
+	for range min(atOnce, left) {
 		all.Go(func() {
 			mu.Lock()
 			defer mu.Unlock()
@@ -249,7 +304,7 @@ func newPair(ctx context.Context, clients, servers rtc.Builder, stats *exchange)
 	case p.dc = <-p.handler.open:
 		return p, nil
 	case <-ctx.Done():
-		return p, errors.New("a pair does not connect: is the limit of open files (ulimit -n) too small?")
+		return p, errors.New("a pair does not connect")
 	}
 }
 
@@ -304,31 +359,6 @@ func closeAll(pairs []*pair) {
 		}
 	}
 }
-
-// measurement is what this process uses at a moment.
-type measurement struct {
-	at           time.Time
-	cpu          time.Duration
-	heap, stacks float64
-	goroutines   int
-}
-
-func measure() measurement {
-	m := measurement{at: time.Now(), cpu: processorTime(), goroutines: goruntime.NumGoroutine()}
-	goruntime.GC()
-	goruntime.GC() // what was in pools is gone now
-	var s goruntime.MemStats
-	goruntime.ReadMemStats(&s)
-	m.heap, m.stacks = float64(s.HeapAlloc), float64(s.StackInuse)
-	return m
-}
-
-// percent is the processor time between two measurements. It contains the garbage collections of the first one.
-func percent(from, to measurement) float64 {
-	return 100 * (to.cpu - from.cpu).Seconds() / to.at.Sub(from.at).Seconds()
-}
-
-func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
 
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

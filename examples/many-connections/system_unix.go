@@ -15,3 +15,12 @@ func processorTime() time.Duration {
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
+
+// maxFiles is how many files this process may open; Go has raised the limit as far as it may be raised.
+func maxFiles() int {
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
+		return 1 << 30
+	}
+	return int(min(r.Cur, 1<<30))
+}
