@@ -38,15 +38,17 @@ func build(t testing.TB, w *sim.World, b rtc.Builder) *rtc.PeerConnection {
 }
 
 // A Builder is a value: no method changes its receiver, and a base serves connections that know nothing of each other.
-func TestBuilderIsAValue(t *testing.T) {
-	w := sim.New(sim.Config{})
-	base := rtc.NewBuilder().Runtime(w.Host("a")).ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
+func TestBuilderIsAValue(t *testing.T) { everywhere(t, testBuilderIsAValue) }
+
+func testBuilderIsAValue(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{}, nil)
+	base := w.builder(p.rt[0]).ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
 	before := base
 	base.Configuration(rtc.Configuration{ICETransportPolicy: rtc.ICETransportPolicyRelay})
 	base.ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.2"}})
 	base.Certificates(rtc.Certificate{})
 	base.Handler(rtc.BaseHandler{})
-	base.Runtime(w.Host("b"))
+	base.Runtime(p.rt[1])
 	base.LoggerFactory(rtc.SlogLoggerFactory(nil))
 	base.ListenAddrs("192.0.2.3:4")
 	base.ICE(rtc.ICEOptions{MaxRemoteCandidates: -1})
@@ -56,8 +58,8 @@ func TestBuilderIsAValue(t *testing.T) {
 		t.Errorf("methods changed the builder\n%+v\n%+v", before, base)
 	}
 
-	one := build(t, w, base)
-	two := build(t, w, base.ICEServers())
+	one := p.build(base)
+	two := p.build(base.ICEServers())
 	if n, m := len(one.GetConfiguration().ICEServers), len(two.GetConfiguration().ICEServers); n != 1 || m != 0 {
 		t.Errorf("the connections have %d and %d servers, want 1 and 0", n, m)
 	}
@@ -67,7 +69,7 @@ func TestBuilderIsAValue(t *testing.T) {
 	if err := one.SetConfiguration(rtc.Configuration{}); err != nil {
 		t.Error(err)
 	}
-	if three := build(t, w, base); len(three.GetConfiguration().ICEServers) != 1 {
+	if three := p.build(base); len(three.GetConfiguration().ICEServers) != 1 {
 		t.Error("SetConfiguration of a connection has changed the builder that it was made with")
 	}
 }
@@ -226,20 +228,19 @@ func TestBuildRefuses(t *testing.T) {
 }
 
 // Build's context bounds Build only: a connection lives on when it ends.
-func TestBuildContextEnds(t *testing.T) {
+func TestBuildContextEnds(t *testing.T) { everywhere(t, testBuildContextEnds) }
+
+func testBuildContextEnds(t *testing.T, w *world) {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := sim.New(sim.Config{})
-	pc, err := rtc.NewBuilder().Runtime(w.Host("a")).Build(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := w.newPair(t, sim.Config{}, nil)
+	pc, err := w.builder(p.rt[0]).Build(ctx)
+	p.must(err)
 	cancel()
-	w.Run(time.Second)
+	p.pass(time.Second)
 	if _, err := pc.CreateOffer(nil); err != nil {
 		t.Error(err)
 	}
 	pc.Close()
-	w.Run(time.Second)
 }
 
 // expiring is a certificate that is good until notAfter.
@@ -267,13 +268,15 @@ func selfSigned(t testing.TB, key crypto.Signer, notAfter time.Time) *x509.Certi
 }
 
 // A connection without a certificate makes one, valid for 30 days of its runtime's clock; GetConfiguration has it, and it is what the peer sees.
-func TestDefaultCertificate(t *testing.T) {
-	p, _, _ := connected(t, sim.Config{}, nil, nil)
+func TestDefaultCertificate(t *testing.T) { everywhere(t, testDefaultCertificate) }
+
+func testDefaultCertificate(t *testing.T, w *world) {
+	p, _, _ := w.connected(t, sim.Config{}, nil, nil)
 	c := p.pc[0].GetConfiguration().Certificates
 	if len(c) != 1 {
 		t.Fatalf("there are %d certificates", len(c))
 	}
-	if d := c[0].Expires().Sub(p.hosts[0].Now()); d < 29*24*time.Hour || d > 30*24*time.Hour {
+	if d := c[0].Expires().Sub(p.now()); d < 29*24*time.Hour || d > 30*24*time.Hour {
 		t.Errorf("it expires in %v", d)
 	}
 	fingerprints, err := c[0].GetFingerprints()
@@ -293,7 +296,9 @@ func TestDefaultCertificate(t *testing.T) {
 }
 
 // Certificates that pion has made, of either kind of key and through PEM, connect in both roles, and verify.
-func TestCertificateKinds(t *testing.T) {
+func TestCertificateKinds(t *testing.T) { everywhere(t, testCertificateKinds) }
+
+func testCertificateKinds(t *testing.T, w *world) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +337,7 @@ func TestCertificateKinds(t *testing.T) {
 		for _, role := range []rtc.DTLSRole{rtc.DTLSRoleClient, rtc.DTLSRoleServer} {
 			t.Run(name+"/answerer="+role.String(), func(t *testing.T) {
 				// pion dates its certificates by the wall clock.
-				p, a, _ := connected(t, sim.Config{Start: c.Expires().AddDate(0, 0, -7), Link: sim.Link{Delay: time.Millisecond}}, nil,
+				p, a, _ := w.connected(t, sim.Config{Start: c.Expires().AddDate(0, 0, -7), Link: sim.Link{Delay: time.Millisecond}}, nil,
 					func(i int, b rtc.Builder) rtc.Builder {
 						if i == 0 {
 							b = b.Certificates(c)
@@ -353,17 +358,19 @@ func TestCertificateKinds(t *testing.T) {
 }
 
 // Builder gives back what a connection was made with, as it is configured now, so that another one can be made like it; of nil it gives defaults.
-func TestBuilderOfAConnection(t *testing.T) {
+func TestBuilderOfAConnection(t *testing.T) { everywhere(t, testBuilderOfAConnection) }
+
+func testBuilderOfAConnection(t *testing.T, w *world) {
 	if b := (*rtc.PeerConnection)(nil).Builder(); !reflect.DeepEqual(b, rtc.NewBuilder()) {
 		t.Errorf("Builder of nil: %+v", b)
 	}
-	w := sim.New(sim.Config{})
-	rec := &recorder{}
-	one := build(t, w, rtc.NewBuilder().Runtime(w.Host("a")).Handler(rec).SCTP(rtc.SCTPOptions{MaxMessageSize: 12345}))
+	p := w.newPair(t, sim.Config{}, nil)
+	rec := &recorder{name: "c", floor: p.floor}
+	one := p.build(w.builder(p.rt[0]).Handler(rec).SCTP(rtc.SCTPOptions{MaxMessageSize: 12345}))
 	if err := one.SetConfiguration(rtc.Configuration{ICEServers: []rtc.ICEServer{{URLs: []string{"stun:192.0.2.7"}}}}); err != nil {
 		t.Fatal(err)
 	}
-	two := build(t, w, one.Builder())
+	two := p.build(one.Builder())
 	if !two.GetConfiguration().Certificates[0].Equals(one.GetConfiguration().Certificates[0]) {
 		t.Error("the other connection has another certificate")
 	}
@@ -374,13 +381,10 @@ func TestBuilderOfAConnection(t *testing.T) {
 	if err := two.SetLocalDescription(offer); err != nil {
 		t.Fatal(err)
 	}
-	w.Run(time.Second)
-	if !rec.has("candidateerror 701 stun:192.0.2.7") {
-		t.Errorf("the handler heard %q", rec.heard())
-	}
+	p.until("what the handler is told of the server", func() bool { return rec.has("candidateerror 701 stun:192.0.2.7") })
 	one.Close()
-	w.Run(time.Second)
-	if three := build(t, w, one.Builder()); three.SignalingState() != rtc.SignalingStateStable {
+	p.until("the end of the first", func() bool { return done(one) })
+	if three := p.build(one.Builder()); three.SignalingState() != rtc.SignalingStateStable {
 		t.Error("the builder of a closed connection makes a closed one")
 	}
 }
@@ -425,9 +429,11 @@ func TestListenAddrs(t *testing.T) {
 }
 
 // The key log has the secrets of the connection, by which its records can be read; without KeyLogWriter nothing is written.
-func TestKeyLog(t *testing.T) {
+func TestKeyLog(t *testing.T) { everywhere(t, testKeyLog) }
+
+func testKeyLog(t *testing.T, w *world) {
 	var log [2]bytes.Buffer
-	connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
+	w.connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
 		return b.DTLS(rtc.DTLSOptions{KeyLogWriter: &log[i]})
 	})
 	line := log[0].String()

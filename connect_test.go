@@ -11,8 +11,10 @@ import (
 )
 
 // Two programs talk: a channel opens at both ends, and text and bytes arrive as they were sent.
-func TestTwoPeersTalk(t *testing.T) {
-	p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 20 * time.Millisecond}}, nil, nil)
+func TestTwoPeersTalk(t *testing.T) { everywhere(t, testTwoPeersTalk) }
+
+func testTwoPeersTalk(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{Link: sim.Link{Delay: 20 * time.Millisecond}}, nil, nil)
 	p.must(a.SendText("hello"))
 	p.must(b.Send([]byte{1, 2, 3}))
 	p.must(b.Send(nil))

@@ -13,13 +13,14 @@ import (
 
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime/sim"
-	"github.com/sansrtc/rtc/runtime/std"
 )
 
-// Detached channels are streams for io.Copy: ten mebibytes each way at once over sockets come out as they went in, and end by io.EOF.
-func TestDetachCopies(t *testing.T) {
-	const size = 10 << 20
-	pc, rec := realPair(t, std.Default(), nil)
+// Detached channels are streams for io.Copy: five mebibytes each way at once over sockets come out as they went in, and end by io.EOF.
+func TestDetachCopies(t *testing.T) { overSockets(t, testDetachCopies) }
+
+func testDetachCopies(t *testing.T, w *world) {
+	const size = 5 << 20
+	pc, rec := w.realPair(t, w.runtimes(t), nil)
 	var sums [2][32]byte // of what each end has sent
 	results := make(chan error, 4)
 	streams := [2]io.ReadWriteCloser{rec[0].channel(0).Detach(), rec[1].channel(0).Detach()} // both before there is something to hear
@@ -67,14 +68,16 @@ func TestDetachCopies(t *testing.T) {
 }
 
 // Read gives the bytes of at most one message, in pieces as small as is asked for, and skips empty messages.
-func TestDetachReads(t *testing.T) {
-	p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
+func TestDetachReads(t *testing.T) { everywhere(t, testDetachReads) }
+
+func testDetachReads(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
 	s := b.Detach()
 	for _, text := range []string{"hello", "", "world", "!"} {
 		p.must(a.SendText(text))
 	}
 	p.must(a.Close())
-	p.world.Run(time.Second)
+	p.until("the end", func() bool { return b.ReadyState() == rtc.DataChannelStateClosed })
 	buf := make([]byte, 100)
 	if n, err := s.Read(nil); n != 0 || err != nil {
 		t.Errorf("an empty Read: %d, %v", n, err)
@@ -96,8 +99,10 @@ func TestDetachReads(t *testing.T) {
 }
 
 // A detached channel behaves as readers do, by the standard library's own test of them.
-func TestDetachIsAReader(t *testing.T) {
-	p, a, b := connected(t, sim.Config{}, nil, nil)
+func TestDetachIsAReader(t *testing.T) { everywhere(t, testDetachIsAReader) }
+
+func testDetachIsAReader(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{}, nil, nil)
 	s := b.Detach()
 	var content []byte
 	for i := range 50 {
@@ -106,18 +111,20 @@ func TestDetachIsAReader(t *testing.T) {
 		p.must(a.Send(m))
 	}
 	p.must(a.Close())
-	p.world.Run(time.Second)
+	p.until("the end", func() bool { return b.ReadyState() == rtc.DataChannelStateClosed })
 	if err := iotest.TestReader(s, content); err != nil {
 		t.Error(err)
 	}
 }
 
 // Write cuts what is longer than the peer's max-message-size into messages, and waits for room when the buffer is full.
-func TestDetachWrites(t *testing.T) {
+func TestDetachWrites(t *testing.T) { everywhere(t, testDetachWrites) }
+
+func testDetachWrites(t *testing.T, w *world) {
 	const limit = 5000
 	for _, size := range []int{0, 1, limit - 1, limit, limit + 1, 2 * limit, 1_000_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			p, a, _ := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, func(i int, b rtc.Builder) rtc.Builder {
+			p, a, _ := w.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, func(i int, b rtc.Builder) rtc.Builder {
 				if i == 0 {
 					return b.SCTP(rtc.SCTPOptions{SendBuffer: 100_000, MaxMessageSize: 10})
 				}
@@ -127,7 +134,7 @@ func TestDetachWrites(t *testing.T) {
 			rand.NewChaCha8([32]byte{}).Read(data)
 			var shared beside
 			written := -1
-			p.world.Go("writer", func() {
+			p.actAside("writer", func() {
 				n, err := a.Detach().Write(data)
 				if err != nil {
 					t.Error(err)
@@ -154,7 +161,9 @@ func TestDetachWrites(t *testing.T) {
 }
 
 // Close of either end, or of the connection, ends a Read and a Write that wait; what was written before the Close is read first.
-func TestDetachClose(t *testing.T) {
+func TestDetachClose(t *testing.T) { everywhere(t, testDetachClose) }
+
+func testDetachClose(t *testing.T, w *world) {
 	for name, c := range map[string]struct {
 		end    func(p *pair, a, b *rtc.DataChannel)
 		normal bool // Read gives all that was written
@@ -165,18 +174,18 @@ func TestDetachClose(t *testing.T) {
 		"peer connection": {func(p *pair, _, _ *rtc.DataChannel) { p.pc[1].Close() }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, a, b := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
-			p.must(b.SendText("before"))
+			p, a, b := w.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, smallBuffers)
 			s := a.Detach()
+			p.must(b.SendText("before"))
 			var shared beside
 			var readErr, writeErr error
 			var read []byte
 			written, done := 0, 0
-			p.world.Go("reader", func() {
+			p.actAside("reader", func() {
 				all, err := io.ReadAll(s)
 				shared.do(func() { read, readErr = all, err; done++ })
 			})
-			p.world.Go("writer", func() {
+			p.actAside("writer", func() {
 				for ok := true; ok; {
 					n, err := s.Write(make([]byte, 100_000))
 					shared.do(func() {
@@ -189,20 +198,21 @@ func TestDetachClose(t *testing.T) {
 				}
 			})
 			b.Detach() // and nobody reads, so Write has to wait
-			p.world.Run(5 * time.Second)
-			if shared.is(func() bool { return done > 0 || written < smallSendBuffer-200_000 })() {
+			p.until("the buffer is full", shared.is(func() bool { return written >= smallSendBuffer-200_000 }))
+			p.pass(5 * time.Second)
+			if shared.is(func() bool { return done > 0 })() {
 				t.Fatalf("%d have ended, %d bytes are written: %v %v", done, written, readErr, writeErr)
 			}
 			c.end(p, a, b)
 			if name == "own channel" || name == "peer's channel" {
-				p.world.Run(time.Second)
+				p.pass(time.Second)
 				n, ended := 0, b.ReadyState() == rtc.DataChannelStateClosed
 				for !ended {
 					texts := ready(t, b) // what was written goes out first
 					for _, m := range texts {
 						n += len(m)
 					}
-					p.world.Run(time.Second)
+					p.pass(time.Second)
 					ended = len(texts) > 0 && texts[len(texts)-1] == "end"
 				}
 				if n -= len("end"); name == "own channel" && shared.is(func() bool { return n != written })() {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime"
 	"github.com/sansrtc/rtc/runtime/std"
 )
 
@@ -52,7 +53,8 @@ func openFiles() int {
 // Promise 2, one goroutine: a connection that is connected over UDP holds exactly one, a handler that blocks takes another one for as long
 // as it does, and Close leaves none.
 func TestOneGoroutine(t *testing.T) {
-	first, _ := realPair(t, std.Default(), nil) // opens what all sockets of the process share, which stays
+	w := sockets[0]
+	first, _ := w.realPair(t, [2]runtime.Runtime{std.Default(), std.Default()}, nil) // opens what all sockets of the process share, which stays
 	for _, pc := range first {
 		pc.Close()
 		<-pc.Done()
@@ -62,7 +64,7 @@ func TestOneGoroutine(t *testing.T) {
 	var pcs []*rtc.PeerConnection
 	var recs []*recorder
 	for range n {
-		pc, rec := realPair(t, std.Default(), nil)
+		pc, rec := w.realPair(t, [2]runtime.Runtime{std.Default(), std.Default()}, nil)
 		pcs, recs = append(pcs, pc[:]...), append(recs, rec[:]...)
 	}
 	wantGoroutines(t, "one for each connection", before+2*n)
@@ -103,71 +105,78 @@ func TestOneGoroutine(t *testing.T) {
 
 // Promise 2: Close leaves no goroutine, no socket and no memory, however often.
 func TestCloseLeavesNothing(t *testing.T) {
-	cycles := 500
+	cycles := 150
 	if testing.Short() {
-		cycles = 100
+		cycles = 30
 	}
-	rt := std.New(std.Config{})
-	ignore := goleak.IgnoreCurrent()
-	cycle := func() {
-		pc, rec := realPair(t, rt, nil)
-		if err := rec[0].channel(0).Send(make([]byte, 100_000)); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "message", func() bool { return rec[1].received() == 1 })
-		pc[0].Close()
-		pc[1].Close()
-		<-pc[0].Done()
-		<-pc[1].Done()
-	}
-	for range 20 { // pools and caches fill
-		cycle()
-	}
-	memory, files := heap(), openFiles()
-	for range cycles {
-		cycle()
-	}
-	if per := (heap() - memory) / cycles; per > 1024 {
-		t.Errorf("%d bytes are left of each pair", per)
-	}
-	if now := openFiles(); now > files {
-		t.Errorf("%d files are open, %d were before", now, files)
-	}
-	if n := rt.Stats().Hosts; n != 0 {
-		t.Errorf("%d loops are left", n)
-	}
-	if err := goleak.Find(ignore); err != nil {
-		t.Error(err)
+	for _, w := range sockets { // one after the other: they count what the process has
+		t.Run(w.name, func(t *testing.T) {
+			rts := w.runtimes(t)
+			ignore := goleak.IgnoreCurrent()
+			cycle := func() {
+				pc, rec := w.realPair(t, rts, nil)
+				if err := rec[0].channel(0).Send(make([]byte, 100_000)); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "message", func() bool { return rec[1].received() == 1 })
+				pc[0].Close()
+				pc[1].Close()
+				<-pc[0].Done()
+				<-pc[1].Done()
+			}
+			for range 20 { // pools and caches fill
+				cycle()
+			}
+			memory, files := heap(), openFiles()
+			for range cycles {
+				cycle()
+			}
+			if per := (heap() - memory) / cycles; per > 1024 {
+				t.Errorf("%d bytes are left of each pair", per)
+			}
+			if now := openFiles(); now > files {
+				t.Errorf("%d files are open, %d were before", now, files)
+			}
+			eventually(t, "no loop is left", func() bool { return w.loops(rts) == 0 })
+			if err := goleak.Find(ignore); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 // A connection that is closed and kept holds next to nothing: not the messages it had, not its buffers.
 func TestClosedConnectionIsSmall(t *testing.T) {
-	const n = 50
-	before := heap()
-	var kept []*rtc.PeerConnection
-	for range n {
-		pc, rec := realPair(t, std.Default(), nil)
-		for range 10 {
-			if err := rec[0].channel(0).Send(make([]byte, 200_000)); err != nil {
-				t.Fatal(err)
+	for _, w := range sockets { // one after the other: they share the heap
+		t.Run(w.name, func(t *testing.T) {
+			const n = 20
+			rts := w.runtimes(t)
+			before := heap()
+			var kept []*rtc.PeerConnection
+			for range n {
+				pc, rec := w.realPair(t, rts, nil)
+				for range 10 {
+					if err := rec[0].channel(0).Send(make([]byte, 200_000)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pc[0].Close()
+				pc[1].Close()
+				<-pc[0].Done()
+				<-pc[1].Done()
+				for i := range rec {
+					rec[i].mu.Lock()
+					rec[i].messages = nil
+					rec[i].mu.Unlock()
+				}
+				kept = append(kept, pc[:]...)
 			}
-		}
-		pc[0].Close()
-		pc[1].Close()
-		<-pc[0].Done()
-		<-pc[1].Done()
-		for i := range rec {
-			rec[i].mu.Lock()
-			rec[i].messages = nil
-			rec[i].mu.Unlock()
-		}
-		kept = append(kept, pc[:]...)
+			per := (heap() - before) / len(kept)
+			t.Logf("%d bytes for each closed connection", per)
+			if per > 64<<10 {
+				t.Errorf("a closed connection holds %d bytes", per)
+			}
+			goruntime.KeepAlive(kept)
+		})
 	}
-	per := (heap() - before) / len(kept)
-	t.Logf("%d bytes for each closed connection", per)
-	if per > 64<<10 {
-		t.Errorf("a closed connection holds %d bytes", per)
-	}
-	goruntime.KeepAlive(kept)
 }

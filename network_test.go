@@ -181,11 +181,7 @@ func pairOf(t testing.TB, cfg sim.Config, host func(w *sim.World, i int) *sim.Ho
 		for _, pc := range p.pc {
 			pc.Close()
 		}
-		p.world.Run(time.Second)
-		if loops, sockets := p.world.Open(); loops+sockets > 0 {
-			t.Errorf("after Close %d loops and %d sockets are open", loops, sockets)
-		}
-		p.world.Close()
+		p.end()
 	})
 	return p
 }

@@ -1,14 +1,13 @@
 package rtc_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime"
 	"github.com/sansrtc/rtc/runtime/sim"
 )
 
@@ -16,12 +15,13 @@ import (
 // sockets can look at it too.
 type recorder struct {
 	rtc.BaseHandler
-	name string
-	on   func(kind string, pc *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) // called for each event, after it is logged
+	name  string
+	floor *floor                                                                                     // nil: nobody shares it
+	on    func(kind string, pc *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) // called for each event, after it is logged
 
 	mu       sync.Mutex
 	log      []string
-	inside   int // handlers running: never more than one
+	inside   []*rtc.PeerConnection // whose handlers are running: never two of one
 	states   []rtc.PeerConnectionState
 	channels []*rtc.DataChannel // opened, in order
 	messages []rtc.DataChannelMessage
@@ -31,9 +31,19 @@ type recorder struct {
 
 func (r *recorder) hear(kind string, pc *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage, detail any) {
 	r.mu.Lock()
-	if r.inside++; r.inside > 1 {
+	if slices.Contains(r.inside, pc) {
 		panic("two handlers of one connection at a time")
 	}
+	r.inside = append(r.inside, pc)
+	r.mu.Unlock()
+	defer func() { // also when the test's function ends its goroutine
+		r.mu.Lock()
+		r.inside = slices.DeleteFunc(r.inside, func(other *rtc.PeerConnection) bool { return other == pc })
+		r.mu.Unlock()
+	}()
+	r.floor.take()
+	defer r.floor.give()
+
 	line := kind
 	if dc != nil {
 		line += " " + dc.Label()
@@ -41,15 +51,23 @@ func (r *recorder) hear(kind string, pc *rtc.PeerConnection, dc *rtc.DataChannel
 	if detail != nil {
 		line += " " + fmt.Sprint(detail)
 	}
+	r.mu.Lock()
 	r.log = append(r.log, line)
+	switch kind {
+	case "connection":
+		r.states = append(r.states, detail.(rtc.PeerConnectionState))
+	case "open":
+		r.channels = append(r.channels, dc)
+	case "message":
+		r.messages = append(r.messages, msg)
+	case "error":
+		r.errs = append(r.errs, detail.(error))
+	}
 	on := r.on
 	r.mu.Unlock()
 	if on != nil {
 		on(kind, pc, dc, msg)
 	}
-	r.mu.Lock()
-	r.inside--
-	r.mu.Unlock()
 }
 
 func (r *recorder) OnNegotiationNeeded(pc *rtc.PeerConnection) {
@@ -66,6 +84,8 @@ func (r *recorder) OnICECandidate(pc *rtc.PeerConnection, c *rtc.ICECandidate) {
 	signal := r.signal
 	r.mu.Unlock()
 	if signal != nil {
+		r.floor.take()
+		defer r.floor.give()
 		signal(c)
 	}
 }
@@ -87,9 +107,6 @@ func (r *recorder) OnICEConnectionStateChange(pc *rtc.PeerConnection, s rtc.ICEC
 }
 
 func (r *recorder) OnConnectionStateChange(pc *rtc.PeerConnection, s rtc.PeerConnectionState) {
-	r.mu.Lock()
-	r.states = append(r.states, s)
-	r.mu.Unlock()
 	r.hear("connection", pc, nil, rtc.DataChannelMessage{}, s)
 }
 
@@ -98,16 +115,10 @@ func (r *recorder) OnDataChannel(pc *rtc.PeerConnection, dc *rtc.DataChannel) {
 }
 
 func (r *recorder) OnDataChannelOpen(pc *rtc.PeerConnection, dc *rtc.DataChannel) {
-	r.mu.Lock()
-	r.channels = append(r.channels, dc)
-	r.mu.Unlock()
 	r.hear("open", pc, dc, rtc.DataChannelMessage{}, nil)
 }
 
 func (r *recorder) OnDataChannelMessage(pc *rtc.PeerConnection, dc *rtc.DataChannel, msg rtc.DataChannelMessage) {
-	r.mu.Lock()
-	r.messages = append(r.messages, msg)
-	r.mu.Unlock()
 	detail := any(len(msg.Data))
 	if msg.IsString && len(msg.Data) < 64 {
 		detail = string(msg.Data)
@@ -124,9 +135,6 @@ func (r *recorder) OnDataChannelClosing(pc *rtc.PeerConnection, dc *rtc.DataChan
 }
 
 func (r *recorder) OnDataChannelError(pc *rtc.PeerConnection, dc *rtc.DataChannel, err error) {
-	r.mu.Lock()
-	r.errs = append(r.errs, err)
-	r.mu.Unlock()
 	r.hear("error", pc, dc, rtc.DataChannelMessage{}, err)
 }
 
@@ -154,6 +162,13 @@ func (r *recorder) channel(n int) *rtc.DataChannel {
 	return r.channels[n]
 }
 
+// got tells whether a message with this text has come.
+func (r *recorder) got(text string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.messages, func(m rtc.DataChannelMessage) bool { return string(m.Data) == text })
+}
+
 func (r *recorder) received() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,11 +185,15 @@ func (r *recorder) state() rtc.PeerConnectionState {
 	return r.states[len(r.states)-1]
 }
 
-// pair is two connections in one simulated world.
+// pair is two connections in one world. In a simulated one the test, its actors and the handlers run one at a time; over real sockets
+// they do too, because whoever runs has the floor.
 type pair struct {
 	t     testing.TB
-	world *sim.World
+	world *sim.World // nil: this is the real one
 	hosts [2]*sim.Host
+	rt    [2]runtime.Runtime
+	floor *floor // nil in a simulation
+	later []call
 	pc    [2]*rtc.PeerConnection
 	rec   [2]*recorder
 }
@@ -182,31 +201,7 @@ type pair struct {
 // newPair builds two connections, a and b, that have not heard of each other. build, when given, changes each one's builder.
 func newPair(t testing.TB, cfg sim.Config, build func(i int, b rtc.Builder) rtc.Builder) *pair {
 	t.Helper()
-	p := &pair{t: t, world: sim.New(cfg)}
-	for i, name := range []string{"a", "b"} {
-		p.hosts[i] = p.world.Host(name)
-		p.rec[i] = &recorder{name: name}
-		b := rtc.NewBuilder().Runtime(p.hosts[i]).Handler(p.rec[i])
-		if build != nil {
-			b = build(i, b)
-		}
-		pc, err := b.Build(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.pc[i] = pc
-	}
-	t.Cleanup(func() {
-		for _, pc := range p.pc {
-			pc.Close()
-		}
-		p.world.Run(time.Second)
-		if loops, sockets := p.world.Open(); loops+sockets > 0 {
-			t.Errorf("after Close %d loops and %d sockets are open", loops, sockets)
-		}
-		p.world.Close()
-	})
-	return p
+	return simulated.newPair(t, cfg, build)
 }
 
 // must fails the test on an error.
@@ -243,21 +238,8 @@ func negotiate(t testing.TB, offerer, answerer *rtc.PeerConnection, o *rtc.Offer
 	must(offerer.SetRemoteDescription(*answerer.LocalDescription()))
 }
 
-// until lets virtual time pass until cond holds, and fails the test when it does not within a minute.
-func (p *pair) until(what string, cond func() bool) {
-	p.t.Helper()
-	if !p.world.RunUntil(cond, time.Minute) {
-		p.t.Fatalf("%s: not within a minute\na heard %q\nb heard %q", what, p.rec[0].heard(), p.rec[1].heard())
-	}
-}
-
 // connected makes a pair with one channel, made by a, open at both ends.
 func connected(t testing.TB, cfg sim.Config, init *rtc.DataChannelInit, build func(i int, b rtc.Builder) rtc.Builder) (p *pair, a, b *rtc.DataChannel) {
 	t.Helper()
-	p = newPair(t, cfg, build)
-	_, err := p.pc[0].CreateDataChannel("data", init)
-	p.must(err)
-	p.negotiate(0)
-	p.until("channel open at both ends", func() bool { return p.rec[0].channel(0) != nil && p.rec[1].channel(0) != nil })
-	return p, p.rec[0].channel(0), p.rec[1].channel(0)
+	return simulated.connected(t, cfg, init, build)
 }

@@ -6,12 +6,15 @@ import (
 	"testing"
 
 	"github.com/sansrtc/rtc"
-	"github.com/sansrtc/rtc/runtime/std"
 )
 
 // Promise: bulk data on a path inside one machine goes in datagrams of 16 KiB.
 func TestLoopbackCarriesLargeDatagrams(t *testing.T) {
-	pc, rec := realPair(t, std.New(std.Config{}), nil)
+	overSockets(t, testLoopbackCarriesLargeDatagrams)
+}
+
+func testLoopbackCarriesLargeDatagrams(t *testing.T, w *world) {
+	pc, rec := w.realPair(t, w.runtimes(t), nil)
 	defer pc[0].Close()
 	defer pc[1].Close()
 	sent := 0

@@ -32,7 +32,9 @@ func statsOf[T webrtc.Stats](pc *rtc.PeerConnection) (list []T) {
 }
 
 // The figures of GetStats are what the network carried and what the application has sent.
-func TestStatsAreTrue(t *testing.T) {
+func TestStatsAreTrue(t *testing.T) { everywhere(t, testStatsAreTrue) }
+
+func testStatsAreTrue(t *testing.T, w *world) {
 	for name, link := range map[string]sim.Link{
 		"perfect": {Delay: 10 * time.Millisecond}, "lossy": {Delay: 10 * time.Millisecond, Loss: 0.1, Duplicate: 0.1},
 	} {
@@ -42,8 +44,8 @@ func TestStatsAreTrue(t *testing.T) {
 				bytes   uint64
 			}
 			var sent, received [2]carried
-			p := newPair(t, sim.Config{Link: link}, nil)
-			p.world.Capture(func(pk sim.Packet) {
+			p := w.newPair(t, sim.Config{Link: link}, nil)
+			capture := func(pk sim.Packet) {
 				for i, h := range p.hosts {
 					if pk.Fate != sim.Received && slices.Contains(h.Addrs(), pk.From.Addr()) {
 						sent[i].packets++
@@ -54,7 +56,10 @@ func TestStatsAreTrue(t *testing.T) {
 						received[i].bytes += uint64(len(pk.Data))
 					}
 				}
-			})
+			}
+			if w.simulated() {
+				p.world.Capture(capture)
+			}
 			_, err := p.pc[0].CreateDataChannel("data", &rtc.DataChannelInit{Protocol: new("chat")})
 			p.must(err)
 			p.negotiate(0)
@@ -70,17 +75,17 @@ func TestStatsAreTrue(t *testing.T) {
 			p.must(p.rec[0].channel(0).SendText("äöü")) // six bytes
 			size[0] += 6
 			p.until("messages", func() bool { return p.rec[1].received() == 51 && p.rec[0].received() == 50 })
-			p.world.Run(10 * time.Second)
+			p.pass(10 * time.Second)
 			for i, pc := range p.pc {
 				transports := statsOf[webrtc.TransportStats](pc)
 				if len(transports) != 1 {
 					t.Fatalf("%d transports", len(transports))
 				}
 				tr := transports[0]
-				if got := (carried{tr.PacketsSent, tr.BytesSent}); got != sent[i] {
+				if got := (carried{tr.PacketsSent, tr.BytesSent}); got != sent[i] && w.simulated() {
 					t.Errorf("%s has sent %+v, the network saw %+v", p.rec[i].name, got, sent[i])
 				}
-				if got := (carried{tr.PacketsReceived, tr.BytesReceived}); got != received[i] {
+				if got := (carried{tr.PacketsReceived, tr.BytesReceived}); got != received[i] && w.simulated() {
 					t.Errorf("%s has received %+v, the network delivered %+v", p.rec[i].name, got, received[i])
 				}
 				if tr.ICERole != []webrtc.ICERole{webrtc.ICERoleControlling, webrtc.ICERoleControlled}[i] || tr.DTLSState != webrtc.DTLSTransportStateConnected {
@@ -167,8 +172,10 @@ func TestStatsReport(t *testing.T) {
 }
 
 // Before it is connected, and after it has closed, a connection has a report too.
-func TestStatsAtAllTimes(t *testing.T) {
-	p := newPair(t, sim.Config{}, nil)
+func TestStatsAtAllTimes(t *testing.T) { everywhere(t, testStatsAtAllTimes) }
+
+func testStatsAtAllTimes(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{}, nil)
 	if n := len(p.pc[0].GetStats()); n != 1 {
 		t.Errorf("a new connection has %d records", n)
 	}
@@ -185,15 +192,17 @@ func TestStatsAtAllTimes(t *testing.T) {
 	p.until("open", func() bool { return p.rec[0].channel(0) != nil })
 	p.must(p.pc[0].Close())
 	p.pc[0].GetStats()
-	p.world.Run(time.Second)
+	p.until("the end", func() bool { return done(p.pc[0]) })
 	if s := statsOf[webrtc.PeerConnectionStats](p.pc[0]); len(s) != 1 || s[0].DataChannelsOpened != 1 || s[0].DataChannelsClosed != 1 {
 		t.Errorf("after Close: %+v", s)
 	}
 }
 
 // A pion program reads the report as its own: it marshals and unmarshals by pion's functions.
-func TestStatsArePions(t *testing.T) {
-	p, _, _ := connected(t, sim.Config{}, nil, nil)
+func TestStatsArePions(t *testing.T) { everywhere(t, testStatsArePions) }
+
+func testStatsArePions(t *testing.T, w *world) {
+	p, _, _ := w.connected(t, sim.Config{}, nil, nil)
 	for id, s := range p.pc[0].GetStats() {
 		text, err := json.Marshal(s)
 		p.must(err)

@@ -89,10 +89,25 @@ func ready(t testing.TB, dc *rtc.DataChannel) (texts []string) {
 	return append(texts, "end")
 }
 
+// wantTexts takes messages until there are as many as are wanted.
+func (p *pair) wantTexts(dc *rtc.DataChannel, want ...string) {
+	p.t.Helper()
+	var got []string
+	p.until("messages", func() bool {
+		got = append(got, ready(p.t, dc)...)
+		return len(got) >= len(want)
+	})
+	if !slices.Equal(got, want) {
+		p.t.Errorf("%q has %q, want %q", dc.Label(), got, want)
+	}
+}
+
 // Messages gives what was sent, in order, with its kind, from the call on, instead of the handler; leaving the loop leaves the rest for the
 // next one; it ends without an error when the channel has closed and all was taken.
-func TestMessages(t *testing.T) {
-	p, a, b := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, nil)
+func TestMessages(t *testing.T) { everywhere(t, testMessages) }
+
+func testMessages(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, nil)
 	p.must(a.SendText("heard"))
 	p.until("a message for the handler", func() bool { return p.rec[1].received() == 1 })
 	messages := b.Messages(t.Context())
@@ -101,7 +116,7 @@ func TestMessages(t *testing.T) {
 		p.must(a.Send([]byte{byte(i)}))
 	}
 	p.must(a.Close())
-	p.world.Run(time.Second)
+	p.until("the end", func() bool { return b.ReadyState() == rtc.DataChannelStateClosed })
 	n := 0
 	for msg, err := range messages {
 		if err != nil {
@@ -135,13 +150,16 @@ func TestMessages(t *testing.T) {
 }
 
 // Messages yields the context's error, once, when that ends, but prefers a message that is there; the next sequence has lost nothing.
-func TestMessagesContext(t *testing.T) {
-	p, a, b := connected(t, sim.Config{}, nil, nil)
+func TestMessagesContext(t *testing.T) { everywhere(t, testMessagesContext) }
+
+func testMessagesContext(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{}, nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var shared beside
 	got, ended := 0, false
-	p.world.Go("reader", func() {
-		for msg, err := range b.Messages(ctx) {
+	messages := b.Messages(ctx)
+	p.actAside("reader", func() {
+		for msg, err := range messages {
 			shared.do(func() {
 				switch {
 				case ended:
@@ -162,10 +180,7 @@ func TestMessagesContext(t *testing.T) {
 	p.until("the end", shared.is(func() bool { return ended }))
 	p.must(a.SendText("two"))
 	p.must(a.SendText("three"))
-	p.world.Run(time.Second)
-	if texts := ready(t, b); !slices.Equal(texts, []string{"two", "three"}) {
-		t.Errorf("with a context that has ended come %q", texts)
-	}
+	p.wantTexts(b, "two", "three")
 }
 
 // overdraw connects with a channel on which a may send more than b takes.
@@ -180,8 +195,10 @@ func (p *pair) overdraw() {
 }
 
 // Messages yields the channel's error, behind all its messages, when the channel ends by one.
-func TestMessagesOfAChannelThatFails(t *testing.T) {
-	p := newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
+func TestMessagesOfAChannelThatFails(t *testing.T) { everywhere(t, testMessagesOfAChannelThatFails) }
+
+func testMessagesOfAChannelThatFails(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
 	p.overdraw()
 	a, b := p.rec[0].channel(0), p.rec[1].channel(0)
 	messages := b.Messages(t.Context())
@@ -203,14 +220,17 @@ func TestMessagesOfAChannelThatFails(t *testing.T) {
 }
 
 // Several sequences of a channel share its messages: each goes to one of them.
-func TestMessagesAreShared(t *testing.T) {
-	p, a, b := connected(t, sim.Config{Handoff: time.Millisecond}, nil, nil)
+func TestMessagesAreShared(t *testing.T) { everywhere(t, testMessagesAreShared) }
+
+func testMessagesAreShared(t *testing.T, w *world) {
+	p, a, b := w.connected(t, sim.Config{Handoff: time.Millisecond}, nil, nil)
 	var shared beside
 	seen := map[string]int{}
 	ends := 0
 	for i := range 4 {
-		p.world.Go(fmt.Sprint("reader ", i), func() {
-			for msg, err := range b.Messages(t.Context()) {
+		messages := b.Messages(t.Context())
+		p.actAside(fmt.Sprint("reader ", i), func() {
+			for msg, err := range messages {
 				if err != nil {
 					t.Error(err)
 				}
@@ -219,7 +239,7 @@ func TestMessagesAreShared(t *testing.T) {
 			shared.do(func() { ends++ })
 		})
 	}
-	p.world.Run(time.Second)
+	p.pass(time.Second)
 	for i := range 200 {
 		p.must(a.SendText(fmt.Sprint(i)))
 	}
@@ -237,8 +257,10 @@ func TestMessagesAreShared(t *testing.T) {
 
 // A connection without a handler keeps its messages until they are pulled, from channels of either side, however late; also after the channel
 // has closed.
-func TestNoHandler(t *testing.T) {
-	p := newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, func(i int, b rtc.Builder) rtc.Builder {
+func TestNoHandler(t *testing.T) { everywhere(t, testNoHandler) }
+
+func testNoHandler(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, func(i int, b rtc.Builder) rtc.Builder {
 		return b.Handler(nil)
 	})
 	yes, id := true, uint16(7)
@@ -256,7 +278,7 @@ func TestNoHandler(t *testing.T) {
 	p.must(own.SendText("early"))
 	p.must(both[0].SendText("there"))
 	p.must(both[1].SendText("back"))
-	p.world.Run(time.Hour)
+	p.pass(time.Hour)
 	var far *rtc.DataChannel
 	for dc := range p.pc[1].DataChannels(t.Context()) {
 		far = dc
@@ -267,29 +289,28 @@ func TestNoHandler(t *testing.T) {
 	}
 	p.must(own.SendText("late"))
 	p.must(own.Close())
-	p.world.Run(time.Second)
-	if far.ReadyState() != rtc.DataChannelStateClosed {
-		t.Errorf("the channel is %v", far.ReadyState())
-	}
+	p.until("the channel is closed", func() bool {
+		return far.ReadyState() == rtc.DataChannelStateClosed && own.ReadyState() == rtc.DataChannelStateClosed
+	})
 	for _, c := range []struct {
 		dc   *rtc.DataChannel
 		want []string
 	}{{far, []string{"early", "late", "end"}}, {both[1], []string{"there"}}, {both[0], []string{"back"}}, {own, []string{"end"}}} {
-		if got := ready(t, c.dc); !slices.Equal(got, c.want) {
-			t.Errorf("%q has %q, want %q", c.dc.Label(), got, c.want)
-		}
+		p.wantTexts(c.dc, c.want...)
 	}
 }
 
 // Events gives what the handler hears, in the same order, from the call on; whichever of them makes the program act.
-func TestEventsAreTheHandlers(t *testing.T) {
-	p := newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.02}}, func(_ int, b rtc.Builder) rtc.Builder {
+func TestEventsAreTheHandlers(t *testing.T) { everywhere(t, testEventsAreTheHandlers) }
+
+func testEventsAreTheHandlers(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.02}}, func(_ int, b rtc.Builder) rtc.Builder {
 		return b.ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
 	})
 	events := [2]func(func(rtc.Event) bool){p.pc[0].Events(t.Context()), p.pc[1].Events(t.Context())}
 	_, err := p.pc[0].CreateDataChannel("first", nil)
 	p.must(err)
-	p.world.Run(time.Millisecond)
+	p.until("the need to negotiate", func() bool { return p.rec[0].has("negotiationneeded") })
 	p.overdraw()
 	dc := p.rec[0].channel(0)
 	dc.SetBufferedAmountLowThreshold(1000)
@@ -298,17 +319,21 @@ func TestEventsAreTheHandlers(t *testing.T) {
 	}
 	_, err = p.pc[1].CreateDataChannel("second", nil)
 	p.must(err)
-	p.world.Run(time.Second)
+	p.until("the second channel", func() bool {
+		return p.rec[0].has("open second") && p.rec[1].has("open second") && p.rec[0].has("low "+dc.Label())
+	})
 	p.must(dc.Close())
-	p.world.Run(time.Second)
+	p.until("the first one's end", func() bool { return p.rec[0].has("close "+dc.Label()) && p.rec[1].has("close "+dc.Label()) })
 	p.must(p.rec[0].channel(1).Send(make([]byte, 300_000)))
-	p.world.Run(time.Second)
+	p.until("an error", func() bool {
+		return p.rec[0].has("close second") && p.rec[1].has("close second") && len(p.rec[0].errs)+len(p.rec[1].errs) > 0
+	})
 	p.must(p.pc[0].RestartICE())
 	p.negotiate(1)
-	p.world.Run(time.Second)
+	p.pass(time.Second)
 	p.must(p.pc[0].Close())
 	p.must(p.pc[1].Close())
-	p.world.Run(time.Second)
+	p.until("the end of both", func() bool { return done(p.pc[0]) && done(p.pc[1]) })
 	kinds := map[rtc.EventKind]bool{}
 	for i, r := range p.rec {
 		var got []string
@@ -328,12 +353,14 @@ func TestEventsAreTheHandlers(t *testing.T) {
 
 // Events ends when its context does, when its loop is left, and after closed; it begins with what comes after the call, though its loop begins
 // later.
-func TestEventsEnds(t *testing.T) {
-	p := newPair(t, sim.Config{}, nil)
+func TestEventsEnds(t *testing.T) { everywhere(t, testEventsEnds) }
+
+func testEventsEnds(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cut, left, all := p.pc[0].Events(ctx), p.pc[0].Events(t.Context()), p.pc[0].Events(t.Context())
 	p.offer(0)
-	p.world.Run(time.Second)
+	p.until("the end of gathering", func() bool { return p.rec[0].has("candidate end") })
 	later := p.pc[0].Events(t.Context())
 	n := 0
 	for range left {
@@ -352,7 +379,8 @@ func TestEventsEnds(t *testing.T) {
 		p.must(p.pc[1].SetLocalDescription(rtc.SessionDescription{}))
 		return *p.pc[1].LocalDescription()
 	}()))
-	p.world.Run(time.Second)
+	p.until("open", func() bool { return p.rec[0].has("open data") && p.rec[0].has("ice completed") })
+	p.pass(time.Second)
 	cancel()
 	before := len(p.rec[0].heard())
 	got := 0
@@ -363,7 +391,7 @@ func TestEventsEnds(t *testing.T) {
 		t.Errorf("the events of a context that has ended are %d, want the %d before its end", got, before)
 	}
 	p.must(p.pc[0].Close())
-	p.world.Run(time.Second)
+	p.until("the end", func() bool { return done(p.pc[0]) })
 	var first, last string
 	for e := range later {
 		if last = eventLine(e); first == "" {
@@ -384,10 +412,12 @@ func TestEventsEnds(t *testing.T) {
 
 // An iterator that is not read holds up the events when 256 wait, and nothing else: data is acknowledged, the connection stays; when it is
 // read all come. Its context, or leaving its loop, lets them go on.
-func TestSlowIterator(t *testing.T) {
+func TestSlowIterator(t *testing.T) { everywhere(t, testSlowIterator) }
+
+func testSlowIterator(t *testing.T, w *world) {
 	for _, name := range []string{"read", "context", "context inside the loop", "break"} {
 		t.Run(name, func(t *testing.T) {
-			p, a, _ := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 5 * time.Millisecond}}, nil, nil)
+			p, a, _ := w.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 5 * time.Millisecond}}, nil, nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			from := len(p.rec[1].heard())
@@ -396,36 +426,37 @@ func TestSlowIterator(t *testing.T) {
 				_, err := p.pc[0].CreateDataChannel(fmt.Sprint(i), nil)
 				p.must(err)
 			}
+			var shared beside
 			release := false
 			if name == "context inside the loop" || name == "break" {
-				p.world.Go("slow reader", func() {
+				p.actAside("slow reader", func() {
 					for range events {
-						for !release {
-							p.world.Sleep(time.Second)
+						for !shared.is(func() bool { return release })() {
+							p.doze(time.Second)
 						}
 						break
 					}
 				})
 			}
-			p.world.Run(time.Second)
+			p.until("256 events", func() bool { return len(p.rec[1].heard())-from >= 256 })
+			p.pass(time.Second)
 			// A loop that has begun takes all that waits at a time, so the next 256 may come before it is a slow one.
 			if n := len(p.rec[1].heard()) - from; n < 256 || n > 512 || n > 256 && (name == "read" || name == "context") {
 				t.Errorf("the handler heard %d events before an iterator that is not read, want 256", n)
 			}
 			p.must(a.SendText("waits"))
-			p.world.Run(time.Minute)
+			p.pass(time.Minute)
 			if r := rtc.ReportOf(p.pc[0]).SCTP; r.InFlight > 0 || p.rec[0].state() != rtc.PeerConnectionStateConnected {
 				t.Errorf("the peer is %v, and has %d bytes in flight", p.rec[0].state(), r.InFlight)
 			}
-			var shared beside
 			var got []string
 			switch name {
 			case "context", "context inside the loop":
 				cancel()
 			case "break":
-				release = true
+				shared.do(func() { release = true })
 			default:
-				p.world.Go("reader", func() {
+				p.actAside("reader", func() {
 					for e := range events {
 						n := 0
 						shared.do(func() {
@@ -451,8 +482,10 @@ func TestSlowIterator(t *testing.T) {
 }
 
 // ICECandidates begins with what was gathered before the call, ends with the gathering, and knows nothing of one that was rolled back.
-func TestICECandidates(t *testing.T) {
-	p := newPair(t, sim.Config{}, nil)
+func TestICECandidates(t *testing.T) { everywhere(t, testICECandidates) }
+
+func testICECandidates(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{}, nil)
 	pc := p.pc[0]
 	addresses := func(ctx context.Context) (got []string) {
 		for c := range pc.ICECandidates(ctx) {
@@ -464,16 +497,16 @@ func TestICECandidates(t *testing.T) {
 		t.Errorf("before the gathering: %q", got)
 	}
 	p.offer(0)
-	p.world.Run(time.Second)
+	p.until("the end of gathering", func() bool { return p.rec[0].has("candidate end") })
 	first := addresses(t.Context())
-	if len(first) != 2 || !slices.Equal(first, addresses(t.Context())) {
+	if len(first) != w.candidates() || !slices.Equal(first, addresses(t.Context())) {
 		t.Errorf("gathered %q, then %q", first, addresses(t.Context()))
 	}
 	for range pc.ICECandidates(t.Context()) {
 		break
 	}
 	p.must(pc.SetLocalDescription(rtc.SessionDescription{Type: rtc.SDPTypeRollback}))
-	p.world.Run(time.Second)
+	p.until("the rollback is told", func() bool { return p.rec[0].has("gathering new") })
 	if got := addresses(canceled()); got != nil {
 		t.Errorf("after a rollback: %q", got)
 	}
@@ -482,71 +515,75 @@ func TestICECandidates(t *testing.T) {
 	second := addresses(t.Context())
 	p.must(pc.RestartICE())
 	p.negotiate(0)
-	p.world.Run(time.Second)
+	p.until("the end of another gathering", func() bool { return p.rec[0].count("candidate end") == 3 })
 	third := addresses(t.Context())
-	if len(second) != 2 || len(third) != 2 || slices.Equal(first, second) || slices.Equal(second, third) {
+	if len(second) != w.candidates() || len(third) != w.candidates() || slices.Equal(first, second) || slices.Equal(second, third) {
 		t.Errorf("generations have %q, %q, %q", first, second, third)
 	}
 }
 
 // ICECandidates ends when the connection closes before the gathering is complete, or never begins.
 func TestICECandidatesOfAConnectionThatCloses(t *testing.T) {
-	p := newPair(t, sim.Config{Handoff: time.Millisecond}, nil)
+	everywhere(t, testICECandidatesOfAConnectionThatCloses)
+}
+
+func testICECandidatesOfAConnectionThatCloses(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{Handoff: time.Millisecond}, nil)
 	var shared beside
 	ended := 0
 	for i, pc := range p.pc {
-		p.world.Go(fmt.Sprint(i), func() {
+		p.actAside(fmt.Sprint(i), func() {
 			for range pc.ICECandidates(t.Context()) {
 				t.Error("a candidate")
 			}
 			shared.do(func() { ended++ })
 		})
 	}
-	p.world.Run(time.Second)
+	p.pass(time.Second)
 	p.must(p.pc[0].Close())
 	p.must(p.pc[1].Close())
 	p.until("ended", shared.is(func() bool { return ended == 2 }))
 }
 
 // ConnectionStates begins with the state at the call, has each change once, and ends after closed.
-func TestConnectionStates(t *testing.T) {
-	states := func(pc *rtc.PeerConnection) (got []string) {
-		for s := range pc.ConnectionStates(t.Context()) {
-			got = append(got, s.String())
-		}
-		return got
-	}
-	p := newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil)
+func TestConnectionStates(t *testing.T) { everywhere(t, testConnectionStates) }
+
+func testConnectionStates(t *testing.T, w *world) {
+	p := w.newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil)
 	var shared beside
 	var early, late, last []string
 	n := 0
 	keep := func(into *[]string) {
-		got := states(p.pc[0])
-		shared.do(func() { *into = got; n++ })
+		for s := range p.pc[0].ConnectionStates(t.Context()) {
+			shared.do(func() { *into = append(*into, s.String()) })
+		}
+		shared.do(func() { n++ })
 	}
-	p.world.Go("early", func() { keep(&early) })
-	p.world.Run(time.Millisecond)
+	p.actAside("early", func() { keep(&early) })
+	p.until("the state of now", shared.is(func() bool { return len(early) == 1 }))
 	p.offer(0)
 	p.negotiate(0)
 	p.until("connected", func() bool { return p.rec[0].state() == rtc.PeerConnectionStateConnected })
-	p.world.Go("late", func() { keep(&late) })
-	p.world.Run(time.Second)
+	p.actAside("late", func() { keep(&late) })
+	p.until("the state of now", shared.is(func() bool { return len(late) == 1 }))
 	for s := range p.pc[0].ConnectionStates(t.Context()) {
 		if s != rtc.PeerConnectionStateConnected {
 			t.Errorf("begins with %v", s)
 		}
 		break
 	}
-	p.world.Go("last", func() {
+	p.actAside("last", func() {
 		p.pc[0].Close()
 		keep(&last) // closed, but that was not told yet
 	})
 	p.until("ended", shared.is(func() bool { return n == 3 }))
+	var after []string
+	keep(&after)
 	for _, c := range []struct{ got, want []string }{
 		{early, []string{"new", "connecting", "connected", "closed"}},
 		{late, []string{"connected", "closed"}},
 		{last, []string{"closed"}},
-		{states(p.pc[0]), []string{"closed"}},
+		{after, []string{"closed"}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%q, want %q", c.got, c.want)
@@ -556,8 +593,10 @@ func TestConnectionStates(t *testing.T) {
 
 // DataChannels begins with the channels that are there, oldest first and without those that have closed, has each once, and ends with the
 // connection.
-func TestDataChannels(t *testing.T) {
-	p, a, _ := connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
+func TestDataChannels(t *testing.T) { everywhere(t, testDataChannels) }
+
+func testDataChannels(t *testing.T, w *world) {
+	p, a, _ := w.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
 	create := func(i int, label string) {
 		t.Helper()
 		_, err := p.pc[i].CreateDataChannel(label, nil)
@@ -572,13 +611,13 @@ func TestDataChannels(t *testing.T) {
 	var shared beside
 	var got []string
 	ended := false
-	p.world.Go("iterator", func() {
+	p.actAside("iterator", func() {
 		for dc := range p.pc[1].DataChannels(t.Context()) {
 			shared.do(func() { got = append(got, dc.Label()) })
 		}
 		shared.do(func() { ended = true })
 	})
-	p.world.Run(time.Second)
+	p.pass(time.Second)
 	create(0, "three")
 	for dc := range p.pc[1].DataChannels(t.Context()) {
 		if dc.Label() != "one" {
@@ -594,11 +633,13 @@ func TestDataChannels(t *testing.T) {
 }
 
 // A message that comes right behind its channel is not missed by who pulls from OnDataChannel on, or by an iterator over channels.
-func TestPulledFromTheFirstMessage(t *testing.T) {
+func TestPulledFromTheFirstMessage(t *testing.T) { everywhere(t, testPulledFromTheFirstMessage) }
+
+func testPulledFromTheFirstMessage(t *testing.T, w *world) {
 	for _, how := range []string{"handler", "iterator"} {
 		t.Run(how, func(t *testing.T) {
-			for seed := range uint64(20) {
-				p := newPair(t, sim.Config{Seed: seed, Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond, Reorder: 0.3, Jitter: time.Millisecond}},
+			for seed := range uint64(w.some(20)) {
+				p := w.newPair(t, sim.Config{Seed: seed, Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond, Reorder: 0.3, Jitter: time.Millisecond}},
 					func(i int, b rtc.Builder) rtc.Builder {
 						if i == 1 && how == "iterator" {
 							b = b.Handler(nil)
@@ -624,15 +665,16 @@ func TestPulledFromTheFirstMessage(t *testing.T) {
 					}
 				}
 				p.negotiate(0)
-				p.world.Run(10 * time.Second)
+				if w.simulated() {
+					p.pass(10 * time.Second)
+				}
 				if how == "iterator" {
 					for far = range p.pc[1].DataChannels(t.Context()) {
 						break
 					}
 				}
-				if got := ready(t, far); len(got) != 10 || got[0] != "0" || got[9] != "9" {
-					t.Fatalf("seed %d: got %q", seed, got)
-				}
+				p.until("the channel", func() bool { return far != nil })
+				p.wantTexts(far, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 			}
 		})
 	}

@@ -16,6 +16,7 @@ func TestRuntime(t *testing.T) {
 		"perfect": {},
 		"slow":    {Link: sim.Link{Delay: 20 * time.Millisecond, Rate: 100e6}},
 		"single":  {MaxSegments: 1, Coalesce: -1, Handoff: time.Millisecond},
+		"slabs":   {Link: sim.Link{Delay: 5 * time.Millisecond, Rate: 1e9}, Moderation: 100 * time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) { runtimetest.Run(t, harness(cfg)) })
 	}

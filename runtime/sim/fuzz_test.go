@@ -21,7 +21,8 @@ func FuzzWorld(f *testing.F) {
 		f.Add(ops)
 	}
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		w := New(Config{Seed: 1, Link: Link{Delay: ms, Jitter: ms, Loss: 0.1, Duplicate: 0.1, Reorder: 0.1, Rate: 1e7, MTU: 1400}})
+		// What a path has spread is joined for half of the inputs.
+		w := New(Config{Seed: 1, Moderation: time.Duration(len(ops)/4%2) * ms, Link: Link{Delay: ms, Jitter: ms, Loss: 0.1, Duplicate: 0.1, Reorder: 0.1, Rate: 1e7, MTU: 1400}})
 		kind := NATKind{Mapping: AddressDependent, Filtering: AddressPortDependent, Hairpin: true, Timeout: time.Second}
 		n1 := w.NAT("n1", kind, netip.MustParseAddr("203.0.113.1"))
 		n2 := n1.NAT("n2", Symmetric, netip.MustParseAddr("100.64.0.1"))

@@ -225,7 +225,7 @@ func (w *World) arrive(d *datagram) {
 	if fate == Received && s.open {
 		h, l := s.place.host, s.place
 		l.inbox = append(l.inbox, arrival{s, h.zoned(local, local.Addr()), h.zoned(src, local.Addr()), b})
-		l.turnBy(0)
+		l.turnBy(w.in(w.cfg.Moderation))
 	} else {
 		w.recycle(b)
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	// Coalesce is how many datagrams of equal size that arrive from one peer at the same instant one Receive gets at most. 0: 64,
 	// negative: one.
 	Coalesce int
+	// Moderation is how long a datagram that has arrived waits for others before its loop gets them all, as it does behind a network card
+	// that moderates its interrupts: so that datagrams which a path has spread are joined, too. 0: not at all.
+	Moderation time.Duration
 }
 
 // World is a simulation: a clock, hosts, and the network between them. All methods but Step, Run and RunUntil may be called from any

@@ -172,6 +172,23 @@ func TestCoalesce(t *testing.T) {
 	}
 }
 
+// Behind a card that moderates its interrupts what a path has spread arrives as one slab, with the first datagram's delay and no more than the
+// moderation's; sizes that differ are kept apart, and in order.
+func TestModeration(t *testing.T) {
+	w := testWorld(t, Config{Moderation: ms, Link: Link{Delay: ms, Rate: 100e6}})
+	p, q := on(t, w.Host("a")), on(t, w.Host("b"))
+	p.s.Send(&runtime.Datagrams{Remote: q.addr(), Data: make([]byte, 4500), SegmentSize: 1000}) // 80 µs each
+	p.send(q.addr(), "later")
+	start := w.Now()
+	w.RunUntil(func() bool { return len(q.got) > 0 }, time.Second)
+	if took := w.Now().Sub(start); took < 2*ms || took > 2*ms+200*time.Microsecond {
+		t.Errorf("the first arrives after %v", took)
+	}
+	if !slices.Equal(q.slabs, []int{5, 1}) || q.turns != 1 {
+		t.Errorf("runs of %v in %d turns, want 5 and 1 in one", q.slabs, q.turns)
+	}
+}
+
 // A loop that keeps the bytes of a Receive sees them change.
 func TestScribble(t *testing.T) {
 	w := testWorld(t, Config{})
