@@ -111,7 +111,7 @@ func (b Builder) SCTP(o SCTPOptions) Builder {
 const (
 	maxMessageSizeLimit   = 16 << 20
 	defaultMaxMessageSize = 256 << 10
-	defaultReceiveBuffer  = 4 << 20
+	defaultReceiveBuffer  = 32 << 20
 	defaultSendBuffer     = 16 << 20
 	minPacketSize         = 1200
 )

@@ -96,15 +96,10 @@ func (c *Core) check(h *ear) {
 
 func (c *Core) receiveBuffer() int {
 	if c.cfg.ReceiveBuffer == 0 {
-		return 4 << 20
+		return 32 << 20
 	}
 	return c.cfg.ReceiveBuffer
 }
 
-// held is how much SCTP counts against its receive window, as far as it tells: it advertises nothing rather than little.
-func (c *Core) held() int {
-	if w := c.sctp.Stats().ReceiveWindow; w > 0 {
-		return c.receiveBuffer() - w
-	}
-	return 2 * c.receiveBuffer()
-}
+// held is how much SCTP counts against its receive window.
+func (c *Core) held() int { return c.sctp.Stats().Held }

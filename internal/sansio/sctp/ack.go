@@ -50,9 +50,8 @@ func (a *Association) handleSack(body []byte) {
 		return
 	}
 	a.stats.SacksReceived++
-	q.reported, q.partial = highest, len(s.gaps) >= 4*manyBlocks
+	q.reported, q.partial = highest, len(s.gaps) >= 4*manyBlocks || s.cum.Distance(highest) == maxGap
 	a.errors = 0
-	flight := q.flight
 	ack := acked{}
 	advanced := s.cum != q.cum
 	a.ackUntil(s.cum, &ack)
@@ -82,6 +81,11 @@ func (a *Association) handleSack(body []byte) {
 			a.rto.backoff = 0 // otherwise probes of the window become rarer
 		}
 	}
+	if ack.spurious > 0 {
+		a.rack.onSpurious(ack.spuriousPacket, q.packets)
+		a.cwnd.onSpurious(ack.spurious)
+		a.stats.Spurious += uint64(ack.spurious)
+	}
 	if ack.bytes > 0 {
 		q.largest = max(q.largest, ack.packet)
 		a.path.hole.onAck(ack.large)
@@ -90,12 +94,13 @@ func (a *Association) handleSack(body []byte) {
 		rtt := time.Duration(0)
 		if ack.rttPacket > 0 {
 			rtt = max(a.now.since(ack.rttAt), 1)
+			a.rto.sample(rtt)
 			if ack.rttPacket >= a.rttFrom {
 				a.rto.measure(rtt)
 				a.rttFrom = q.packets
 			}
 		}
-		a.cwnd.onAck(ack.bytes, flight, ack.packet, q.packets, rtt)
+		a.cwnd.onAck(a.now, ack.bytes, ack.packet, q.packets, rtt, &a.rto)
 		a.acksSeen = true
 	}
 	if advanced {
@@ -109,13 +114,16 @@ func (a *Association) handleSack(body []byte) {
 	if opened {
 		a.rto.backoff = 0
 		// What was sent into the closed window a while ago was dropped there; no timer has to find that out.
-		a.loseAll(a.now - instant(a.rto.lossDelay()))
+		a.loseAll(a.now - instant(a.rack.delay(&a.rto)))
 	}
 	a.sackSeen = true
 }
 
 // manyBlocks is how many gap blocks a SACK must have before it may lack some: peers bound them (dcsctp to 100), or a packet does.
 const manyBlocks = 64
+
+// maxGap is how far after the cumulative TSN a gap block may reach.
+const maxGap = 1<<16 - 1
 
 // acked sums up what a SACK newly acknowledged.
 type acked struct {
@@ -124,10 +132,23 @@ type acked struct {
 	large     uint64 // the same among those that were larger than the base
 	rttPacket uint64 // the same among those that were sent once
 	rttAt     instant
+
+	spurious       int    // chunks that were taken for lost, and had arrived
+	spuriousPacket uint64 // that carried the last of them
 }
 
-func (k *acked) note(c *sentChunk, size int) {
-	k.bytes += size
+func (a *Association) noteAcked(c *sentChunk, k *acked) {
+	if c.state == sentLost || c.state == sentInFlight && c.rtx > 0 && a.now.since(c.sentAt) < a.rto.shortest {
+		k.spurious++
+		k.spuriousPacket = max(k.spuriousPacket, c.packet)
+	}
+	if c.state != sentInFlight {
+		return
+	}
+	if c.packet < a.sent.largest && c.rtx == 0 && !a.sent.partial {
+		a.rack.seen = true
+	}
+	k.bytes += a.sent.size(c)
 	k.packet = max(k.packet, c.packet)
 	if c.large {
 		k.large = max(k.large, c.packet)
@@ -145,9 +166,7 @@ func (a *Association) ackUntil(cum TSN, ack *acked) {
 		m := c.msg
 		if c.state != sentAcked {
 			m.unacked--
-			if c.state == sentInFlight {
-				ack.note(c, q.size(c))
-			}
+			a.noteAcked(c, ack)
 			q.leave(t, sentAcked)
 		}
 		c.msg = nil
@@ -172,9 +191,7 @@ func (a *Association) ackUntil(cum TSN, ack *acked) {
 func (a *Association) ackGap(t TSN, ack *acked) {
 	q := &a.sent
 	c := q.at(t)
-	if c.state == sentInFlight {
-		ack.note(c, q.size(c))
-	}
+	a.noteAcked(c, ack)
 	q.leave(t, sentAcked)
 	q.acked.add(t)
 	c.msg.unacked--

@@ -72,6 +72,8 @@ type Association struct {
 	sent        sentQueue
 	forward     forward
 	cwnd        cwnd
+	rack        rack
+	pacing      pacing
 	rto         rto
 	path        pathMTU
 	rttFrom     uint64 // packets before this number measure no round trip
@@ -84,6 +86,7 @@ type Association struct {
 	sackSeen    bool
 
 	// What is received.
+	recv     recvWindow
 	received tsnSet // after the cumulative TSN, which is its base
 	maxAhead int    // how far after it a TSN may be
 	asm      reassembly
@@ -106,7 +109,8 @@ func New(cfg Config) (*Association, error) {
 		outStreams: cfg.MaxStreams, inStreams: cfg.MaxStreams,
 		rto: newRTO(&cfg),
 		// What fills the window with the smallest messages is charged no less.
-		maxAhead: max(cfg.ReceiveBuffer/16, 1024),
+		maxAhead: max(cfg.ReceiveBuffer/messageOverhead, 1024),
+		recv:     recvWindow{limit: cfg.initialWindow()},
 	}
 	copy(a.secret[:], seed[:])
 	a.heartbeat.nonce = binary.BigEndian.Uint64(seed[40:])

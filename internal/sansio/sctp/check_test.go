@@ -149,7 +149,7 @@ func (a *Association) check() {
 		}
 	})
 	ensure(charge == r.charged, "charged %d/%d", charge, r.charged)
-	ensure(r.charged <= 2*a.cfg.ReceiveBuffer, "%d bytes kept", r.charged)
+	ensure(r.charged <= 2*a.heldLimit(), "%d bytes kept", r.charged)
 	ensure(len(a.sack.dups) <= maxDups, "%d duplicates", len(a.sack.dups))
 	ensure(len(r.spare) <= maxSpare, "%d spare fragments", len(r.spare))
 

@@ -24,8 +24,8 @@ type Config struct {
 	// Interleaving has streams take turns fragment by fragment, so that a small message waits for no large one of another stream, if the
 	// peer can do it too (RFC 8260).
 	Interleaving bool
-	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. It is
-	// advertised as a_rwnd; default 4 MiB.
+	// ReceiveBuffer bounds what is held for the application, counting each message and fragment with its bookkeeping. What is advertised
+	// as a_rwnd begins with 1 MiB, or two messages, and grows up to it as the path needs; default 32 MiB.
 	ReceiveBuffer int
 	// MaxSendMessageSize is the largest message Send takes, MaxReceiveMessageSize the largest that is reassembled: a peer that sends
 	// a larger one is aborted. Default 256 KiB.
@@ -65,7 +65,7 @@ func (c *Config) setDefaults() error {
 		c.RemotePort = 5000
 	}
 	def(&c.MTU, 1163)
-	def(&c.ReceiveBuffer, 4<<20)
+	def(&c.ReceiveBuffer, 32<<20)
 	def(&c.MaxSendMessageSize, 256<<10)
 	def(&c.MaxReceiveMessageSize, 256<<10)
 	def(&c.InitialCwnd, 10)

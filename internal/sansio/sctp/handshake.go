@@ -100,7 +100,7 @@ func (a *Association) appendInit(dst []byte, typ byte, tag uint32, outgoing uint
 	dst = put16(dst, chunkHead(typ, 0))
 	dst = put16(dst, uint16(initHeader+own+len(params)))
 	dst = put32(dst, tag)
-	dst = put32(dst, uint32(a.cfg.ReceiveBuffer))
+	dst = put32(dst, uint32(a.recv.limit))
 	dst = put16(dst, outgoing)
 	dst = put16(dst, uint16(a.cfg.MaxStreams))
 	dst = put32(dst, uint32(tsn))
@@ -322,7 +322,7 @@ func (a *Association) becomeEstablished() {
 		a.events.push(e)
 	}
 	a.early = nil
-	a.sack.window = a.cfg.ReceiveBuffer
+	a.sack.window = a.recv.limit
 	a.dropStreamsBeyond()
 	a.heard(true)
 	a.maybeAskReset()

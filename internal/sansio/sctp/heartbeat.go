@@ -27,8 +27,15 @@ func (a *Association) heartbeatTimeout() {
 	}
 	h.nonce++
 	h.asked, h.sentAt, h.waiting = h.nonce, a.now, true
-	a.queueControl(chunkHead(chunkHeartbeat, 0), appendTLV(nil, paramHeartbeatInfo, binary.BigEndian.AppendUint64(nil, h.asked)))
+	a.queueHeartbeat(h.asked)
 	a.timers.set(timerHeartbeat, a.now.add(max(a.cfg.HeartbeatInterval, a.rto.current())))
+}
+
+func (a *Association) queueHeartbeat(nonce uint64) {
+	var n [8]byte
+	var info [chunkHeader + len(n)]byte
+	binary.BigEndian.PutUint64(n[:], nonce)
+	a.queueControl(chunkHead(chunkHeartbeat, 0), appendTLV(info[:0], paramHeartbeatInfo, n[:]))
 }
 
 func (a *Association) handleHeartbeatAck(body []byte) {
@@ -39,7 +46,7 @@ func (a *Association) handleHeartbeatAck(body []byte) {
 		return
 	}
 	nonce := binary.BigEndian.Uint64(info)
-	if a.handlePathProbeAck(nonce) {
+	if a.handlePathProbeAck(nonce) || a.handleWindowAck(nonce) {
 		return
 	}
 	if nonce != h.asked || !h.waiting {

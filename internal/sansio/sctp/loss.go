@@ -1,27 +1,24 @@
 package sctp
 
-// packetThreshold is how many packets that were sent later must have arrived before a chunk is taken for lost. It is the "three missing
-// reports" of RFC 9260 section 7.2.4, counted in packets and not in SACKs, of which there is one for a whole burst (RFC 9002 section 6.1.1).
-const packetThreshold = 3
-
-// detectLosses looks for chunks that were overtaken: by packetThreshold packets, or by one for longer than lossDelay. It costs what it
+// detectLosses looks for chunks that were overtaken: by enough packets, or by one and for long enough. It costs what it
 // finds. A chunk that was sent again can be found again: it is judged by the packet that carried it last.
 func (a *Association) detectLosses() {
 	q := &a.sent
 	a.timers.stop(timerLoss)
-	delay := instant(a.rto.lossDelay())
+	delay := instant(a.rack.delay(&a.rto))
 	for q.inFlight > 0 {
 		c := q.at(q.head)
 		if c.packet >= q.largest || q.partial && q.reported.Less(q.head) {
 			return
 		}
-		if c.packet+packetThreshold > q.largest && c.sentAt+delay > a.now {
+		if !a.rack.overtaken(c.packet, q.largest) && c.sentAt+delay > a.now {
 			a.timers.set(timerLoss, c.sentAt+delay)
 			return
 		}
-		packet, flight := c.packet, q.flight
+		packet, flight, n := c.packet, q.flight, q.size(c)
 		a.lose(q.head)
-		if a.cwnd.onLoss(packet, q.packets, flight) {
+		if a.cwnd.onLoss(n, packet, q.packets, flight, &a.rto) {
+			a.rack.onEvent()
 			a.stats.FastRecoveries++
 			a.credit = 1 // "the sender SHOULD ignore the value of cwnd" for this packet (section 7.2.4, rule 3)
 			a.timers.set(timerT3, a.now.add(a.rto.current()))

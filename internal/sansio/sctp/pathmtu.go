@@ -62,6 +62,7 @@ func (a *Association) ProbeDue() bool { return a.path.due && a.direct.n == 0 && 
 // PathChanged tells that packets go another way from now on. What was found out about the path no longer holds.
 func (a *Association) PathChanged(now time.Time) {
 	a.enter(now)
+	a.rto.shortest, a.rack = 0, rack{}
 	p := &a.path
 	if a.ended || len(p.sizes) == 0 {
 		return

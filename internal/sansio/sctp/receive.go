@@ -198,9 +198,9 @@ func (a *Association) handleData(interleaved bool, flags byte, body []byte) bool
 	}
 	// The advertised window may be overdrawn: what was sent while it was wider is still welcome, and what fills a gap must be, since only that
 	// lets what is kept after it go. New chunks may take half of the buffer more, the others as much again.
-	limit := a.cfg.ReceiveBuffer + a.cfg.ReceiveBuffer/2
+	limit := a.heldLimit() + a.heldLimit()/2
 	if !set.high.Less(d.tsn) {
-		limit += a.cfg.ReceiveBuffer / 2
+		limit += a.heldLimit() / 2
 	}
 	if a.asm.charged+len(d.payload)+messageOverhead > limit {
 		drops.Window++

@@ -7,7 +7,8 @@ type rto struct {
 	initial, lower, upper time.Duration
 
 	srtt, rttvar time.Duration // zero until measured
-	latest       time.Duration
+	latest       time.Duration // of all samples
+	shortest     time.Duration // likewise; 0: there was none
 	base         time.Duration // RTO before backing off
 	backoff      uint          // doublings since the last answer
 	settled      bool          // the handshake is over
@@ -30,10 +31,17 @@ func (r *rto) hint(rtt time.Duration) {
 	}
 }
 
+// sample takes the round trip of data, as often as there is one.
+func (r *rto) sample(rtt time.Duration) {
+	r.latest = rtt
+	if r.shortest == 0 || rtt < r.shortest {
+		r.shortest = rtt
+	}
+}
+
 // measure takes one sample: RFC 9260 section 6.3.1, rules C2 and C3.
 func (r *rto) measure(rtt time.Duration) {
 	rtt = max(rtt, 1)
-	r.latest = rtt
 	if r.srtt == 0 {
 		r.srtt, r.rttvar = rtt, rtt/2
 	} else {
@@ -50,11 +58,6 @@ func (r *rto) current() time.Duration { return r.after(r.backoff) }
 // after is the RTO after n timeouts.
 func (r *rto) after(n uint) time.Duration {
 	return min(r.base<<min(n, 16), max(r.upper, r.base))
-}
-
-// lossDelay is how long a chunk may arrive later than one sent after it: the time threshold of RFC 9002 section 6.1.2.
-func (r *rto) lossDelay() time.Duration {
-	return max(max(r.srtt, r.latest)*9/8, time.Millisecond)
 }
 
 // maxAckDelay is how long a peer may keep a SACK back (RFC 9260 section 6.2), when nothing asks for it at once.

@@ -31,14 +31,6 @@ func (a *Association) sackBurst() {
 	}
 }
 
-// window is what may be sent to us: less than a packet is nothing, "to avoid receiver silly window syndrome" (section 6.2).
-func (a *Association) window() int {
-	if w := a.cfg.ReceiveBuffer - a.asm.charged; w >= a.cfg.MTU {
-		return w
-	}
-	return 0
-}
-
 // appendSack appends a SACK of at most room bytes.
 func (a *Association) appendSack(dst []byte, room int) []byte {
 	s := &a.sack
@@ -56,11 +48,11 @@ func (a *Association) appendSack(dst []byte, room int) []byte {
 		left := (room - sackHeader - 4*len(dups)) / 4
 		for t := set.nextMember(set.base + 1); gaps < left && !set.high.Less(t); {
 			end := set.nextMissing(t)
-			if set.base.Distance(end)-1 > 65535 {
+			if set.base.Distance(t) > maxGap {
 				break
 			}
 			dst = put16(dst, uint16(t-set.base))
-			dst = put16(dst, uint16(end-1-set.base))
+			dst = put16(dst, uint16(min(set.base.Distance(end)-1, maxGap)))
 			gaps++
 			t = set.nextMember(end)
 		}
@@ -76,14 +68,4 @@ func (a *Association) appendSack(dst []byte, room int) []byte {
 	a.timers.stop(timerSack)
 	a.stats.SacksSent++
 	return dst
-}
-
-// Consume tells that the application took a message of n bytes: its room is free again. When little was advertised the peer hears of it
-// as soon as a quarter of the buffer is free that it does not know of.
-func (a *Association) Consume(now time.Time, n int) {
-	a.enter(now)
-	a.asm.consume(n)
-	if w := a.window(); a.open() && a.sack.window < a.cfg.ReceiveBuffer/2 && w-a.sack.window >= a.cfg.ReceiveBuffer/4 {
-		a.sack.due = true
-	}
 }

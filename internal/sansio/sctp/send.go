@@ -123,6 +123,10 @@ func (a *Association) appendControl(dst []byte, start int) []byte {
 		a.sendCookieAck = false
 		dst = append(dst, chunkCookieAck, 0, 0, 4)
 	}
+	if a.recv.due {
+		a.recv.due, a.recv.taken = false, 0
+		a.queueHeartbeat(a.recv.nonce)
+	}
 	if len(dst)-start+len(a.control) <= a.mtu {
 		dst = append(dst, a.control...)
 		a.control = a.control[:0]
@@ -150,8 +154,11 @@ func (a *Association) appendControl(dst []byte, start int) []byte {
 	return dst
 }
 
-// mayData says whether DATA may leave now: something lost, or else something new, when congestion and the peer's window allow.
-func (a *Association) mayData() bool {
+// mayData says whether DATA may leave now.
+func (a *Association) mayData() bool { return a.dataReady() && (a.credit > 0 || !a.paced()) }
+
+// dataReady says whether there is DATA to send: something lost, or else something new, when congestion and the peer's window allow.
+func (a *Association) dataReady() bool {
 	switch a.state {
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
 	case StateCookieEchoed:
@@ -163,6 +170,9 @@ func (a *Association) mayData() bool {
 		return false
 	}
 	if a.credit == 0 && a.cwnd.room(a.sent.flight) <= 0 {
+		if a.sent.lost > 0 || !a.sched.empty() {
+			a.cwnd.full = a.sent.packets
+		}
 		return false
 	}
 	if a.sent.lost > 0 {
@@ -266,6 +276,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 	}
 	q.packets++
 	a.cwnd.onSend(a.now, len(dst)-start-headerSize, flight, a.rto.current())
+	a.pacing.onSend(a.now, len(dst)-start-headerSize, &a.cwnd, &a.rto)
 	a.stats.DataPacketsSent++
 	probe := a.credit > 0 || a.windowProbe
 	a.credit, a.windowProbe = 0, false
@@ -275,7 +286,7 @@ func (a *Association) appendData(dst []byte, start int) []byte {
 	a.heard(false)
 	// The I bit asks for a SACK at once (RFC 9260 section 6.2) at the end of a flight, and where the window stops us. A packet all alone does
 	// without: its SACK will ride on the answer.
-	a.asked = !a.mayData() && (before > 0 || probe || q.lost > 0 || !a.sched.empty() || a.closing())
+	a.asked = !a.dataReady() && (before > 0 || probe || q.lost > 0 || !a.sched.empty() || a.closing())
 	if a.asked {
 		dst[flags] |= flagI
 	}

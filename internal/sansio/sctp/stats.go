@@ -6,6 +6,7 @@ import "time"
 type Stats struct {
 	Cwnd, SSThresh    int
 	ReceiveWindow     int // what would be advertised now
+	Held              int // what is charged: for the application, or until more arrives
 	PeerReceiveWindow int // what the peer takes beyond what is in flight
 	InFlight          int // bytes of chunks sent and neither acknowledged nor taken for lost
 	Buffered          int // bytes of messages that have not been sent
@@ -20,6 +21,7 @@ type Stats struct {
 	Retransmissions                      uint64 // DATA chunks sent again
 	SacksSent, SacksReceived             uint64
 	FastRecoveries, Timeouts, Probes     uint64
+	Spurious                             uint64 // chunks that were taken for lost and had arrived
 	ForwardTSNs, Reneged, ErrorsReceived uint64
 	PathProbes, BlackHoles               uint64 // larger packets that were tried; how often what had passed no longer did
 
@@ -52,7 +54,7 @@ func (a *Association) Stats() Stats {
 	s := a.stats
 	s.MessagesReceived = a.asm.messages
 	s.Cwnd, s.SSThresh = a.cwnd.size, a.cwnd.ssthresh
-	s.ReceiveWindow = a.window()
+	s.ReceiveWindow, s.Held = a.window(), a.asm.charged
 	s.PeerReceiveWindow = max(0, a.peerWindow-a.sent.charged)
 	s.InFlight, s.Buffered = a.sent.flight, a.sched.buffered
 	s.MTU, s.ZeroChecksum, s.Interleaving = a.path.size, a.zeroChecksum, a.interleaving

@@ -20,6 +20,7 @@ const (
 	timerSack                   // the delayed SACK
 	timerReconfig               // RE-CONFIG was not answered
 	timerHeartbeat              // nothing was heard for long
+	timerPacing                 // what was sent has left, and more may follow
 	timerPathMTU                // a probe of the path was not answered, or it is time for the next
 	numTimers
 )
@@ -77,6 +78,7 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.timers.due(timerSack, a.now) {
 		a.sack.due = true
 	}
+	a.timers.due(timerPacing, a.now) // AppendPacket goes on by itself
 	if a.timers.due(timerLoss, a.now) {
 		a.detectLosses()
 		a.settle()
