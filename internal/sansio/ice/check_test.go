@@ -54,7 +54,7 @@ func (a *Agent) check(now time.Time) {
 			must(slices.Contains(g.pairs, p) && !slices.Contains(g.triggered[:i], p), "triggered check of a forgotten pair")
 		}
 		must(len(g.pairs) <= a.cfg.MaxPairs, "%d pairs", len(g.pairs))
-		must(len(g.remotes) <= g.learned && g.learned <= a.cfg.MaxRemoteCandidates, "%d remote candidates, %d learned", len(g.remotes), g.learned)
+		must(len(g.remotes) <= g.learned && g.learned <= a.cfg.MaxRemoteCandidates+reservedReflexive, "%d remote candidates, %d learned", len(g.remotes), g.learned)
 		for i, c := range g.remotes {
 			must(g.remoteAt(c.Addr) == g.remotes[i], "remote candidate %v twice", c.Addr)
 		}

@@ -33,7 +33,8 @@ type Config struct {
 	// FailedTimeout is how long the agent is disconnected before it has failed, 25 s. Negative: for ever.
 	FailedTimeout time.Duration
 
-	// MaxRemoteCandidates is how many remote candidates one generation learns, signalled and peer-reflexive ones together; 64.
+	// MaxRemoteCandidates is how many remote candidates one generation learns, signalled and peer-reflexive ones together; 64. Of the
+	// latter, which have proven themselves by an authenticated check, a few more are learned.
 	MaxRemoteCandidates int
 	// MaxPairs is the limit of the checklist set, 100.
 	MaxPairs int

@@ -163,10 +163,11 @@ func (a *Agent) addPair(g *generation, local, remote *Candidate, force bool) *pa
 }
 
 // evict makes room for p: the pairs of the lowest priority are discarded, RFC 8445 section 6.1.2.5, of those that nothing is known about.
+// Only an authenticated check takes the place of a pair that is being checked.
 func (g *generation) evict(p *pair, force bool) bool {
 	for i := len(g.pairs) - 1; i >= 0; i-- {
 		q := g.pairs[i]
-		if q.authentic || q.state != PairWaiting && q.state != PairFailed {
+		if q.authentic || q.state == PairSucceeded || q.state == PairInProgress && !force {
 			continue
 		}
 		if !force && !p.before(q) {

@@ -13,6 +13,10 @@ import (
 // maxEarly is how many peer-reflexive candidates are learned before the remote credentials are known; it leaves room for signalled ones.
 const maxEarly = 50
 
+// reservedReflexive is how many peer-reflexive candidates are learned when the signalled ones have reached Config.MaxRemoteCandidates: the one
+// that works may be none of those.
+const reservedReflexive = 16
+
 // HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local.
 func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) {
 	if a.state == StateClosed {
@@ -148,9 +152,9 @@ func (a *Agent) learn(g *generation, l *Candidate, remote netip.AddrPort, peer [
 			a.dropped.Malformed++
 			return nil
 		}
-		limit := a.cfg.MaxRemoteCandidates
+		limit := a.cfg.MaxRemoteCandidates + reservedReflexive
 		if !g.hasRemote {
-			limit = min(limit, maxEarly)
+			limit = min(a.cfg.MaxRemoteCandidates, maxEarly)
 		}
 		r = &Candidate{
 			Foundation: "p" + strconv.Itoa(g.learned), // "an arbitrary value, different from the foundations of all other remote candidates"

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -264,11 +265,41 @@ func TestBoundedLearning(t *testing.T) {
 		p.advance(time.Second)
 		sent += len(p.packets())
 	}
-	if s := p.a.Stats(); len(s.Remote) != 64 || sent > 64*(rc+1) {
+	if s := p.a.Stats(); len(s.Remote) != 64+reservedReflexive || sent > (64+reservedReflexive)*(rc+1) {
 		t.Errorf("%d candidates, %d packets sent", len(s.Remote), sent)
 	}
 	if len(p.a.out) != 0 || cap(p.a.out) > 2*maxQueued {
 		t.Errorf("%d packets in memory", cap(p.a.out))
+	}
+}
+
+// A peer that signals as many candidates as are taken, none of which works, is still found where its checks come from, also while all pairs are
+// being checked.
+func TestSignalledCandidatesLeaveRoom(t *testing.T) {
+	for _, cfg := range []Config{{}, {MaxPairs: 4}} {
+		p := newPeer(t, cfg)
+		p.answer()
+		for i := range 100 {
+			err := p.a.AddRemoteCandidate(p.now, HostCandidate(netip.AddrPortFrom(addr("10.9.0.1:1").Addr(), uint16(1+i)), "", 9))
+			if tooMany := i >= 64; tooMany != errors.Is(err, ErrTooManyCandidates) {
+				t.Fatalf("candidate %d: %v", i, err)
+			}
+		}
+		for range 100 {
+			p.advance(5 * time.Millisecond)
+		}
+		p.packets()
+		p.send(p.request())
+		p.wantPacket("a check that comes from elsewhere", stun.BindingSuccess)
+		p.advance(time.Second)
+		for _, s := range p.packets() {
+			if s.remote == p.addr {
+				p.send(p.success(s))
+			}
+		}
+		if _, remote, ok := p.a.Route(); !ok || remote != p.addr {
+			t.Errorf("MaxPairs %d: no route: %v", cfg.MaxPairs, p.a.dropped)
+		}
 	}
 }
 

@@ -214,7 +214,7 @@ func TestPairLimit(t *testing.T) {
 	if len(s.Pairs) != 5 || len(s.Remote) != 20 {
 		t.Errorf("%d pairs, %d candidates", len(s.Pairs), len(s.Remote))
 	}
-	// A check from a known candidate makes its pair all the same; one from a new address has no effect.
+	// A check from a known candidate makes its pair all the same, and so do some from new addresses.
 	p.answer()
 	p.packets()
 	low := addr("192.0.2.2:3000")
@@ -223,8 +223,13 @@ func TestPairLimit(t *testing.T) {
 	if !p.a.Accepts(p.base, low) || p.a.Accepts(p.base, p.addr) {
 		t.Error("the pair of a check was not made")
 	}
+	for i := range 4 {
+		p.sendFrom(netip.AddrPortFrom(p.addr.Addr(), uint16(100+i)), p.request())
+		p.wantPacket("a new address takes the place of a pair that nothing is known about", stun.BindingSuccess)
+	}
+	p.packets()
 	p.sendFrom(p.addr, p.request())
-	p.wantIdle("a candidate beyond the limit")
+	p.wantIdle("a check beyond the limit")
 	if p.a.dropped.Limit != 1 {
 		t.Error("not counted")
 	}
