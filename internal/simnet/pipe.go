@@ -29,6 +29,8 @@ type Config struct {
 	Queue int
 	// MTU is the largest IP packet that passes, in bytes; larger datagrams vanish as on a path that filters ICMP. 0 means unlimited.
 	MTU int
+	// Fragment is the largest payload of IPv4 datagrams that are sent without DF: the path fragments them where they are larger than the MTU.
+	Fragment int
 	// Down drops everything: a partition.
 	Down bool
 }
@@ -98,13 +100,20 @@ func (p *Pipe) Pass(now time.Time, size, headers int) (at [2]time.Time, n int, f
 	p.n.SentBytes += uint64(size)
 	c := &p.cfg
 	wire := size + headers
+	fragments := 1
 	if c.MTU > 0 && wire > c.MTU {
-		p.n.TooLarge++
-		return at, 0, TooLarge
+		if headers != Overhead || size > c.Fragment {
+			p.n.TooLarge++
+			return at, 0, TooLarge
+		}
+		room := (c.MTU - 20) &^ 7
+		fragments = (size + 8 + room - 1) / room
 	}
-	if c.Down || p.lost() {
-		p.n.Lost++
-		return at, 0, Lost
+	for range fragments {
+		if c.Down || p.lost() {
+			p.n.Lost++
+			return at, 0, Lost
+		}
 	}
 	out := now
 	if c.Rate > 0 {

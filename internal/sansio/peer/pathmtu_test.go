@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -54,6 +55,40 @@ func TestDatagramsBecomeAsLargeAsThePath(t *testing.T) {
 		bulk(500)
 		if mtu() != c.then {
 			t.Errorf("MTU %d, then %d: packets of %d bytes", c.mtu, c.narrow, mtu())
+		}
+	}
+}
+
+// Promise: on an IPv4 path narrower than the smallest datagrams, where those are fragmented, a connection comes about and carries everything, also
+// when the path becomes that narrow while data flows, and when fragments are lost.
+func TestPathNarrowerThanTheSmallest(t *testing.T) {
+	for _, mtu := range []int{900, 600, 300} {
+		path := simnet.Config{Delay: 5 * time.Millisecond, MTU: mtu, Fragment: 1200, Loss: 0.01}
+		w := newWorld(t, uint64(mtu), path)
+		for _, core := range w.core {
+			core.SetWholeDatagrams(true)
+		}
+		a, _ := w.connect()
+		sent := 0
+		bulk := func() {
+			t.Helper()
+			for range 20 {
+				w.send(0, a, body(sent, 16<<10))
+				sent++
+			}
+			w.runUntil(fmt.Sprintf("%d messages over %d bytes", sent, mtu), time.Minute, func() bool { return len(w.ear[1].got) == sent })
+		}
+		bulk()
+		if n := w.core[0].sctp.Stats().MTU; n != 1160 {
+			t.Errorf("packets of %d bytes on a path of %d", n, mtu)
+		}
+		wide := path
+		wide.MTU = 9000
+		for _, cfg := range []simnet.Config{wide, path} {
+			for i := range w.wire.Pipes {
+				w.wire.Pipes[i].SetConfig(cfg)
+			}
+			bulk()
 		}
 	}
 }

@@ -27,8 +27,12 @@ type system struct {
 	local netip.AddrPort
 	v6    bool        // an IPv6 socket, perhaps a dual-stack one
 	gso   atomic.Bool // segmentation offload works
-	whole atomic.Bool // datagrams are not fragmented
+	whole bool        // datagrams larger than smallest are not fragmented
 	full  sync.Mutex  // held by the sender that waits for room
+
+	// fragments guards the socket's option, which all its senders share: those for which it is right send at the same time.
+	fragments sync.RWMutex
+	whole4    bool // IPv4 datagrams are sent with DF
 }
 
 // descriptor is a file descriptor that is not closed while it is used.
@@ -196,7 +200,7 @@ func (c *system) setup(fd int, local netip.AddrPort, reusePort bool) error {
 			return os.NewSyscallError("setsockopt PKTINFO", err)
 		}
 	}
-	c.whole.Store(c.fragment(fd, unix.IP_PMTUDISC_PROBE))
+	c.whole = c.setWhole4(fd, false) && (!c.v6 || unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE) == nil)
 	var sa unix.Sockaddr
 	if c.v6 {
 		sa = &unix.SockaddrInet6{Port: int(local.Port()), Addr: local.Addr().As16(), ZoneId: c.net.Interfaces.ZoneIndex(local.Addr().Zone())}
@@ -219,18 +223,39 @@ func (c *system) setup(fd int, local netip.AddrPort, reusePort bool) error {
 	return nil
 }
 
-// fragment sets what the system does with datagrams that are larger than the device or, as far as it knows, the path takes. PROBE sends them
-// whole with DF, whatever the system knows, or refuses them; WANT fragments them. A dual-stack socket has one option for each family.
-func (c *system) fragment(fd, mode int) bool {
-	err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
-	if c.v6 {
-		err = errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode))
+// setWhole4 sets what becomes of IPv4 datagrams that are larger than the device or the path takes. PROBE sends them with DF, whatever the system
+// knows of the path, or refuses them; DONT has anybody fragment them.
+func (c *system) setWhole4(fd int, whole bool) bool {
+	mode := unix.IP_PMTUDISC_DONT
+	if whole {
+		mode = unix.IP_PMTUDISC_PROBE
 	}
-	return err == nil
+	c.whole4 = whole
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode) == nil
 }
 
-// WholeDatagrams tells that datagrams are not fragmented.
-func (c *system) WholeDatagrams() bool { return c.whole.Load() }
+// holdFragments gives the socket the option that a datagram of size bytes to an IPv4 address needs, and returns with fragments locked: exclusively
+// if the option had to be changed.
+//
+// What is larger than every connection starts from must not be fragmented, or its arrival would tell nothing of the path. All else may be: an
+// IPv4 path may be as narrow as 68 bytes (RFC 791 section 3.2) and tell nobody, and what SCTP has sent in one chunk it cannot cut again. IPv6
+// paths carry 1280 bytes.
+func (c *system) holdFragments(fd, size int) (exclusive bool) {
+	whole := size > smallest
+	c.fragments.RLock()
+	if c.whole4 == whole {
+		return false
+	}
+	c.fragments.RUnlock()
+	c.fragments.Lock()
+	if c.whole4 != whole {
+		c.setWhole4(fd, whole)
+	}
+	return true
+}
+
+// WholeDatagrams tells that datagrams larger than those that a connection starts from are not fragmented.
+func (c *system) WholeDatagrams() bool { return c.whole }
 
 // Control calls f with the descriptor, which is not closed before f returns.
 func (c *system) Control(f func(fd uintptr)) error { return c.fd.Control(f) }

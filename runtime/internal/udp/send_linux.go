@@ -19,7 +19,7 @@ const (
 	maxSegments = 64
 	// maxPayload is the longest payload of a UDP datagram over IPv4, and so of a slab, which is one until the system cuts it.
 	maxPayload = 65507
-	// smallest is the size that datagrams of a connection have at first: less must always pass.
+	// smallest is the size that datagrams of a connection have at first.
 	smallest = 1200
 )
 
@@ -30,8 +30,9 @@ const deviceBusy = time.Millisecond
 type sending struct {
 	message
 	conn  *system
-	n     int // bytes offered
-	size  int // segment size; n if not segmented
+	v4    bool // to an IPv4 address
+	n     int  // bytes offered
+	size  int  // segment size; n if not segmented
 	errno unix.Errno
 	now   func(fd uintptr)
 	wait  func(fd uintptr) bool
@@ -82,10 +83,6 @@ func (c *system) sendAll(o *sending, d *runtime.Datagrams) error {
 				c.giveUpGSO()
 			}
 			continue
-		case n == size && size <= smallest && err == unix.EMSGSIZE && c.whole.CompareAndSwap(true, false):
-			// The device takes less than every connection starts from: now the system fragments, as it does by default.
-			_ = c.fd.Control(func(fd uintptr) { c.fragment(int(fd), unix.IP_PMTUDISC_WANT) })
-			continue
 		default:
 			return err
 		}
@@ -108,6 +105,7 @@ func (c *system) giveUpGSO() {
 // address writes d's remote address for the system. It reports false if the socket is of the other family.
 func (o *sending) address(d *runtime.Datagrams) bool {
 	to := d.Remote.Addr()
+	o.v4 = to.Is4() || to.Is4In6()
 	name := o.nameBytes()
 	if !o.conn.v6 {
 		if to = to.Unmap(); !to.Is4() {
@@ -204,6 +202,13 @@ func (o *sending) options(from netip.Addr) {
 }
 
 func (o *sending) sendmsg(fd int) {
+	if c := o.conn; c.whole && o.v4 {
+		if c.holdFragments(fd, o.size) {
+			defer c.fragments.Unlock()
+		} else {
+			defer c.fragments.RUnlock()
+		}
+	}
 	fault := o.conn.net.Fault
 	for range attempts {
 		if o.errno = 0; fault != nil {
