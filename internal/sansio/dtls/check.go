@@ -47,6 +47,7 @@ func (c *Conn) check() {
 		}
 	}
 	must(!hs.complete || c.giveUp.IsZero() && !f.wantsAnswer && c.refused == nil, "complete handshake with a timer")
+	must(!hs.complete || hs.hello == nil && hs.own == nil && hs.peerKey == nil && hs.transcript.messages == nil, "complete handshake keeps what made it")
 	must(!hs.complete || len(hs.peerChain) > 0, "complete handshake without the peer's certificate")
 
 	switch c.state {

@@ -12,12 +12,12 @@ const maxCookies = 3
 // startClient makes flight 1.
 func (c *Conn) startClient(now time.Time) {
 	hs := &c.hs
-	h := &hs.hello
-	h.version = version12
+	h := &clientHello{version: version12}
 	if !c.readRandom(h.random[:]) {
 		c.failRandomness()
 		return
 	}
+	hs.hello, hs.clientRandom = h, h.random
 	h.suites = c.cfg.CipherSuites
 	h.compressions = []byte{compressionNull}
 	e := &h.extensions
@@ -69,7 +69,9 @@ func (c *Conn) handleHelloVerifyRequest(now time.Time, h messageHeader, fragment
 	}
 	// RFC 6347 section 4.2.6: the first ClientHello and the HelloVerifyRequest are not in the handshake hashes. They count in
 	// message_seq. A ServerHello that answers an earlier ClientHello counts as well: the request may be anybody's.
-	hs.hello.cookie = bytes.Clone(cookie)
+	again := *hs.hello
+	again.cookie = bytes.Clone(cookie)
+	hs.hello = &again
 	c.refused = nil
 	c.sendClientHello(now, h.seq+1)
 }
@@ -128,7 +130,7 @@ func (c *Conn) handleServerKeyExchange(m message) *HandshakeError {
 	if !slices.Contains(groups[:], k.group) {
 		return refusef(AlertIllegalParameter, "server chose group %#04x", k.group)
 	}
-	signed := slices.Concat(hs.hello.random[:], hs.serverRandom[:], k.params)
+	signed := slices.Concat(hs.clientRandom[:], hs.serverRandom[:], k.params)
 	if why := c.verifySignature(k.scheme, signed, k.signature); why != nil {
 		return why
 	}

@@ -217,6 +217,9 @@ func (c *Conn) deliverMessages(now time.Time) {
 			if c.state < StateClosed {
 				c.in.accept(m.seq)
 				c.refused = nil
+				if c.hs.complete {
+					c.in.restart(c.in.next)
+				}
 			}
 		case m.epoch == epochProtected:
 			c.fail(why.Alert, why)

@@ -78,7 +78,7 @@ func TestExporter(t *testing.T) {
 	c, s := p.ends[0], p.ends[1]
 	var outs [][]byte
 	for _, context := range [][]byte{nil, {}, []byte("context")} {
-		seed := append(bytes.Clone(c.hs.hello.random[:]), c.hs.serverRandom[:]...)
+		seed := append(bytes.Clone(c.hs.clientRandom[:]), c.hs.serverRandom[:]...)
 		if context != nil {
 			seed = append(append(seed, 0, byte(len(context))), context...)
 		}

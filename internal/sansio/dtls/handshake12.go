@@ -30,7 +30,8 @@ type handshake12 struct {
 	sendSeq    uint16
 	transcript transcript
 
-	hello        clientHello // client: what we sent; server: what the client sent
+	hello        *clientHello // client: what we sent; server: what the client sent; nil when complete
+	clientRandom [randomLen]byte
 	serverRandom [randomLen]byte
 	suite        *cipherSuite
 	srtp         SRTPProfile
@@ -115,14 +116,14 @@ func (c *Conn) agreeOn(premaster []byte) {
 	hs := &c.hs
 	// RFC 7627 section 4: master_secret = PRF(pre_master_secret, "extended master secret", session_hash)[0..47]
 	hs.master = prf12(hs.suite.hash, premaster, "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
-	client, server := keyBlock(hs.suite, hs.master, hs.hello.random[:], hs.serverRandom[:])
+	client, server := keyBlock(hs.suite, hs.master, hs.clientRandom[:], hs.serverRandom[:])
 	c.sealer, c.opener = client, server
 	if !c.cfg.Client {
 		c.sealer, c.opener = server, client
 	}
 	if c.cfg.KeyLog != nil {
 		// A log that cannot be written to must not end a call.
-		_, _ = fmt.Fprintf(c.cfg.KeyLog, "CLIENT_RANDOM %s %s\n", hex.EncodeToString(hs.hello.random[:]), hex.EncodeToString(hs.master))
+		_, _ = fmt.Fprintf(c.cfg.KeyLog, "CLIENT_RANDOM %s %s\n", hex.EncodeToString(hs.clientRandom[:]), hex.EncodeToString(hs.master))
 	}
 }
 
@@ -149,7 +150,8 @@ func (c *Conn) handleFinished(now time.Time, m message) *HandshakeError {
 	} else {
 		c.sendFinalFlight(now, m.seq)
 	}
-	c.hs.transcript, c.hs.own, c.hs.peerPoint, c.hs.hello = transcript{}, nil, nil, clientHello{random: c.hs.hello.random}
+	c.hs.transcript, c.hs.own, c.hs.peerPoint, c.hs.hello = transcript{}, nil, nil, nil
+	c.hs.peerKey, c.hs.request = nil, certificateRequest{}
 	c.verifyPeer()
 	return nil
 }
@@ -179,7 +181,8 @@ func (c *Conn) readRandom(b []byte) bool {
 func (hs *handshake12) forget() {
 	clear(hs.master)
 	hs.master, hs.own, hs.transcript, hs.request = nil, nil, transcript{}, certificateRequest{}
-	hs.hello, hs.peerPoint = clientHello{}, nil
+	hs.hello, hs.peerPoint = nil, nil
+	hs.clientRandom = [randomLen]byte{}
 }
 
 // reservedLabels are those of the PRF's own uses (RFC 5705 section 6, RFC 7627 section 4).
@@ -200,7 +203,7 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 	if length <= 0 || length > maxExport || len(context) > 0xffff {
 		return nil, fmt.Errorf("dtls: export of %d bytes with %d bytes of context", length, len(context))
 	}
-	seed := [][]byte{c.hs.hello.random[:], c.hs.serverRandom[:]}
+	seed := [][]byte{c.hs.clientRandom[:], c.hs.serverRandom[:]}
 	if context != nil {
 		seed = append(seed, []byte{byte(len(context) >> 8), byte(len(context))}, context)
 	}

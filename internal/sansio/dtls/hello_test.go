@@ -69,12 +69,12 @@ func chromiumHello(seed uint64, random [randomLen]byte) []byte {
 func startChromium(t *testing.T, p *pair, seed uint64) {
 	c := p.ends[0]
 	c.Start(p.now)
-	body := chromiumHello(seed, c.hs.hello.random)
+	body := chromiumHello(seed, c.hs.clientRandom)
 	hello, ok := parseClientHello(body)
 	if !ok {
 		t.Fatal("Chromium's ClientHello does not parse")
 	}
-	c.hs.hello = hello
+	c.hs.hello = &hello
 	c.hs.sendSeq, c.hs.transcript = 0, transcript{}
 	c.flight.begin(p.now)
 	c.flight.wantsAnswer = true

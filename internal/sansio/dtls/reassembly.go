@@ -21,8 +21,8 @@ func (m *message) body() []byte { return m.raw[messageHeaderLen:] }
 
 // reassembly puts handshake messages together from their fragments and gives them out in the order of message_seq.
 type reassembly struct {
-	next  uint16              // message_seq that is due
-	slots [maxAhead]assembled // slots[i] is message next+i
+	next  uint16      // message_seq that is due
+	slots []assembled // slots[i] is message next+i; maxAhead of them, or nil when nothing has come
 }
 
 // assembled is a message of which some fragments have come. raw is nil when none has.
@@ -59,6 +59,9 @@ func (r *reassembly) add(epoch uint16, h messageHeader, b []byte) fragmentResult
 	}
 	if ahead >= maxAhead {
 		return fragmentOverflow
+	}
+	if r.slots == nil {
+		r.slots = make([]assembled, maxAhead)
 	}
 	s := &r.slots[ahead]
 	if s.raw != nil && s.epoch > epoch {
@@ -104,8 +107,8 @@ func (s *assembled) agrees(offset int, b []byte) bool {
 }
 
 func (r *reassembly) aheadBytes() (n int) {
-	for i := range r.slots[1:] {
-		n += max(0, len(r.slots[1+i].raw)-messageHeaderLen)
+	for i := 1; i < len(r.slots); i++ {
+		n += max(0, len(r.slots[i].raw)-messageHeaderLen)
 	}
 	return n
 }
@@ -113,7 +116,7 @@ func (r *reassembly) aheadBytes() (n int) {
 // whole returns message seq when it is whole.
 func (r *reassembly) whole(seq uint16) (message, bool) {
 	ahead := int(seq - r.next)
-	if ahead >= maxAhead || r.slots[ahead].raw == nil || r.slots[ahead].missing > 0 {
+	if ahead >= len(r.slots) || r.slots[ahead].raw == nil || r.slots[ahead].missing > 0 {
 		return message{}, false
 	}
 	s := &r.slots[ahead]
@@ -123,7 +126,7 @@ func (r *reassembly) whole(seq uint16) (message, bool) {
 // accept goes on to the message behind seq.
 func (r *reassembly) accept(seq uint16) {
 	n := int(seq-r.next) + 1
-	copy(r.slots[:], r.slots[n:])
+	copy(r.slots, r.slots[n:])
 	clear(r.slots[maxAhead-n:])
 	r.next = seq + 1
 }

@@ -72,7 +72,7 @@ func TestServerKeyExchangeRefused(t *testing.T) {
 	} {
 		p := sabotageServer(t, func(c *Conn) {
 			k := serverKeyExchange{params: appendServerParams(nil, tc.group, tc.point), scheme: tc.scheme}
-			signed := append(append(append([]byte{}, c.hs.hello.random[:]...), c.hs.serverRandom[:]...), k.params...)
+			signed := append(append(append([]byte{}, c.hs.clientRandom[:]...), c.hs.serverRandom[:]...), k.params...)
 			k.signature, _ = schemeByID(schemeECDSASHA256).sign(c.cfg.Certificate.PrivateKey, nil, signed)
 			c.flight.items[2].message = wholeMessage(typeServerKeyExchange, 2, k.append(nil))
 		})

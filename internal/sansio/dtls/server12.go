@@ -75,7 +75,7 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 		return why
 	}
 	c.Start(now)
-	c.hs = handshake12{expect: typeCertificate, sendSeq: m.seq, hello: h, suite: choice.suite, srtp: choice.srtp}
+	c.hs = handshake12{expect: typeCertificate, sendSeq: m.seq, hello: &h, clientRandom: h.random, suite: choice.suite, srtp: choice.srtp}
 	hs := &c.hs
 	own, err := newShare(c.cfg.Rand, choice.group)
 	if err != nil || !c.readRandom(hs.serverRandom[:]) {
