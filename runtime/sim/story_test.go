@@ -1,39 +1,17 @@
 package sim
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sansrtc/rtc/internal/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite the recorded output in testdata")
-
 // The stories in testdata: a line is a command, the indented lines below it are what was captured.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := tell(t, string(want))
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		} else if got != string(want) {
-			t.Errorf("%s is told otherwise (-update records it):\n%s", file, got)
-		}
-	}
-}
+func TestStories(t *testing.T) { golden.Stories(t, tell) }
 
 // tell plays the commands of a story and returns it with what happens.
 func tell(t *testing.T, story string) string {

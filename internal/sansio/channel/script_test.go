@@ -1,18 +1,13 @@
 package channel
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/sansrtc/rtc/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata/*.txt with what happens now")
 
 // TestScripts plays testdata/*.txt. A line is a command or a comment; the
 // indented lines below a command are all that it made the machines send or tell.
@@ -26,28 +21,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*.txt with what happen
 //	arrive A STREAM [I] the oldest (or I-th) packet of A on the stream arrives
 //	settle              everything arrives, stream by stream
 //	lose A              A's association is gone
-func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			played := play(t, string(old))
-			if *update {
-				if err := os.WriteFile(file, []byte(played), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(strings.Split(string(old), "\n"), strings.Split(played, "\n")); diff != "" {
-				t.Errorf("(-recorded +now)\n%s", diff)
-			}
-		})
-	}
-}
+func TestScripts(t *testing.T) { golden.Stories(t, play) }
 
 type script struct {
 	*line

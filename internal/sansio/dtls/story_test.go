@@ -1,19 +1,15 @@
 package dtls
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
-
-var update = flag.Bool("update", false, "rewrite the recorded output of testdata/*.txt")
 
 // story plays a script: commands, one a line, then "----", then everything that happened, recorded. Lines that begin with # are comments.
 //
@@ -37,28 +33,7 @@ type story struct {
 
 var ends = [2]string{"client", "server"}
 
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := playStory(t, string(script))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(script) {
-				t.Errorf("%s tells now:\n%s", file, got)
-			}
-		})
-	}
-}
+func TestStories(t *testing.T) { golden.Stories(t, playStory) }
 
 // playStory returns the script with what happened as its output.
 func playStory(t *testing.T, script string) string {

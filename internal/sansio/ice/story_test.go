@@ -1,77 +1,56 @@
 package ice
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
-var update = flag.Bool("update", false, "record the stories in testdata anew")
-
 // Each file of testdata tells a story: a command, then ---- and all that was sent and every event that it led to.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
+func TestStories(t *testing.T) { golden.Stories(t, tell) }
+
+func tell(t *testing.T, want string) string {
+	s := &story{w: newWorld(t, 1, Config{}, Config{})}
+	s.w.see = func(from int, local, remote netip.AddrPort, b []byte) {
+		if s.quiet {
+			return
+		}
+		if b[0] <= 3 {
+			s.say("%d  %v -> %v %s", from, local, remote, describe(b))
+		} else {
+			s.say("%d  %v -> %v data", from, local, remote)
+		}
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &story{w: newWorld(t, 1, Config{}, Config{})}
-			s.w.see = func(from int, local, remote netip.AddrPort, b []byte) {
-				if s.quiet {
-					return
-				}
-				if b[0] <= 3 {
-					s.say("%d  %v -> %v %s", from, local, remote, describe(b))
-				} else {
-					s.say("%d  %v -> %v data", from, local, remote)
-				}
-			}
-			s.w.data = func(to int, accepted bool) { s.say("%d  data accepted: %v", to, accepted) }
-			s.w.hear = func(who int, e Event) {
-				if e.Kind == EventStateChange {
-					s.say("%d  state %v", who, e.State)
-				} else {
-					s.say("%d  %v %v %v - %v %v", who, e.Kind, e.Local.Type, e.Local.Addr, e.Remote.Type, e.Remote.Addr)
-				}
-			}
-			var got strings.Builder
-			for block := range strings.SplitSeq(strings.TrimSpace(string(want)), "\n\n") {
-				command, _, isCommand := strings.Cut(block, "\n----")
-				if !isCommand {
-					got.WriteString(block + "\n\n")
-					continue
-				}
-				s.out.Reset()
-				for line := range strings.SplitSeq(command, "\n") {
-					s.do(t, strings.Fields(line))
-				}
-				s.w.flush()
-				fmt.Fprintf(&got, "%s\n----\n%s\n", command, s.out.String())
-			}
-			text := strings.TrimSpace(got.String()) + "\n"
-			if *update {
-				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if text != string(want) {
-				t.Errorf("the story goes differently (-update to record it):\n%s", text)
-			}
-		})
+	s.w.data = func(to int, accepted bool) { s.say("%d  data accepted: %v", to, accepted) }
+	s.w.hear = func(who int, e Event) {
+		if e.Kind == EventStateChange {
+			s.say("%d  state %v", who, e.State)
+		} else {
+			s.say("%d  %v %v %v - %v %v", who, e.Kind, e.Local.Type, e.Local.Addr, e.Remote.Type, e.Remote.Addr)
+		}
 	}
+	var got strings.Builder
+	for block := range strings.SplitSeq(strings.TrimSpace(want), "\n\n") {
+		command, _, isCommand := strings.Cut(block, "\n----")
+		if !isCommand {
+			got.WriteString(block + "\n\n")
+			continue
+		}
+		s.out.Reset()
+		for line := range strings.SplitSeq(command, "\n") {
+			s.do(t, strings.Fields(line))
+		}
+		s.w.flush()
+		fmt.Fprintf(&got, "%s\n----\n%s\n", command, s.out.String())
+	}
+	return strings.TrimSpace(got.String()) + "\n"
 }
 
 type story struct {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sansrtc/rtc/internal/golden"
 )
 
 // format writes a Change for recorded output.
@@ -66,7 +68,7 @@ func TestOffersOfOthers(t *testing.T) {
 			out.WriteString(setLocal(t, s, Description{}).format())
 			answer, _ := s.Local()
 			out.WriteString(answer.SDP)
-			golden(t, strings.TrimSuffix(file, ".sdp")+".answer", out.String())
+			golden.Check(t, strings.TrimSuffix(file, ".sdp")+".answer", out.String())
 
 			if got, _ := s.Remote(); got.SDP != string(offer) {
 				t.Errorf("the remote description should be what was set, got\n%s", got.SDP)

@@ -2,17 +2,13 @@ package jsep
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "rewrite the recorded output in testdata")
 
 // newTestSession returns a session whose credentials count up: ufrag "nameN".
 func newTestSession(t testing.TB, name string, change ...func(*Config)) *Session {
@@ -109,24 +105,6 @@ func unchanged(t testing.TB, s *Session, what string, f func()) {
 	s.check()
 	if diff := cmp.Diff(before, snapshot(s)); diff != "" {
 		t.Fatalf("%s changed the session:\n%s", what, diff)
-	}
-}
-
-// golden compares got with a recorded file.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Fatalf("%s (-recorded +got):\n%s", file, diff)
 	}
 }
 

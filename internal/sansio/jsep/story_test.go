@@ -2,10 +2,10 @@ package jsep
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sansrtc/rtc/internal/golden"
 )
 
 // A story is a text file with a command per block and, below it, what happened. Commands:
@@ -110,34 +110,24 @@ func (st *story) run(line string) string {
 	return ""
 }
 
-func TestStories(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	if len(files) == 0 {
-		t.Fatal("no stories")
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			in, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			st := &story{t, map[string]*Session{}}
-			var out strings.Builder
-			for line := range strings.SplitSeq(strings.TrimSuffix(string(in), "\n"), "\n") {
-				switch {
-				case strings.HasPrefix(line, "    "): // what was recorded
-				case line == "" || line[0] == '#':
-					out.WriteString(line + "\n")
-				default:
-					out.WriteString(line + "\n")
-					for l := range strings.SplitSeq(strings.TrimSuffix(st.run(line), "\n"), "\n") {
-						if l != "" {
-							out.WriteString("    " + l + "\n")
-						}
-					}
+func TestStories(t *testing.T) { golden.Stories(t, play) }
+
+func play(t *testing.T, in string) string {
+	st := &story{t, map[string]*Session{}}
+	var out strings.Builder
+	for line := range strings.SplitSeq(strings.TrimSuffix(in, "\n"), "\n") {
+		switch {
+		case strings.HasPrefix(line, "    "): // what was recorded
+		case line == "" || line[0] == '#':
+			out.WriteString(line + "\n")
+		default:
+			out.WriteString(line + "\n")
+			for l := range strings.SplitSeq(strings.TrimSuffix(st.run(line), "\n"), "\n") {
+				if l != "" {
+					out.WriteString("    " + l + "\n")
 				}
 			}
-			golden(t, file, out.String())
-		})
+		}
 	}
+	return out.String()
 }

@@ -2,11 +2,11 @@ package peer
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
@@ -14,11 +14,6 @@ import (
 // DTLS roles, whatever a round trip takes: 1 of ICE, 2 of DTLS, 1.5 of SCTP. The first message is there at the same time, since the DTLS client
 // has the channel half a round trip earlier. Times are in round trips, packets those that each end has sent by then.
 func TestSetupInRoundTrips(t *testing.T) {
-	const file = "testdata/setup.golden"
-	want, err := os.ReadFile(file)
-	if err != nil && !*update {
-		t.Fatal(err)
-	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-8s %-7s %7s %7s %7s %7s %7s %7s %12s %12s %9s\n", "answerer", "rtt", "ice A", "ice B", "dtls A", "dtls B", "open A", "open B",
 		"B's 1st at A", "A's 1st at B", "packets")
@@ -65,5 +60,5 @@ func TestSetupInRoundTrips(t *testing.T) {
 			}
 		}
 	}
-	record(t, file, string(want), table.String())
+	golden.Check(t, "testdata/setup.golden", table.String())
 }

@@ -1,50 +1,19 @@
 package peer
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
-var update = flag.Bool("update", false, "rewrite the recorded stories")
-
 // Stories are scripts of commands, each followed by all datagrams and events that it led to. The files in testdata say what they show.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			record(t, file, string(want), tell(t, string(want)))
-		})
-	}
-}
-
-func record(t *testing.T, file, want, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-}
+func TestStories(t *testing.T) { golden.Stories(t, tell) }
 
 // story runs one script. Ends are called A and B, channels by their labels.
 type story struct {

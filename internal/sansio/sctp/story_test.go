@@ -1,45 +1,18 @@
 package sctp
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
-var update = flag.Bool("update", false, "rewrite the recorded stories")
-
 // Stories are scripts of commands, each followed by all packets and events that it led to. The files in testdata say what they show.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if d := cmp.Diff(string(want), got); d != "" {
-				t.Error(d)
-			}
-		})
-	}
-}
+func TestStories(t *testing.T) { golden.Stories(t, tell) }
 
 // story runs one script. Ends are called A and B.
 type story struct {
