@@ -622,30 +622,6 @@ func testNegotiationNeeded(t *testing.T, w *world) {
 	wantCount("after one that did", 2, 3)
 }
 
-// OnNegotiationNeeded is not told when the need is gone by then; and it is told again when a rollback brings it back.
-func TestNegotiationNeededIsDecidedLate(t *testing.T) {
-	const needed = "negotiationneeded"
-	p := newPair(t, sim.Config{}, nil)
-	p.offered(1) // within one instant of the simulation: no event was told yet
-	p.must(p.pc[1].SetLocalDescription(rtc.SessionDescription{}))
-	p.must(p.pc[0].SetRemoteDescription(*p.pc[1].LocalDescription()))
-	p.world.Run(time.Second)
-	if n := p.rec[0].count(needed); n != 0 {
-		t.Errorf("told %d times what was already done", n)
-	}
-	q := newPair(t, sim.Config{}, nil)
-	q.offer(0)
-	q.world.Run(time.Second)
-	if n := q.rec[0].count(needed); n != 0 {
-		t.Errorf("told %d times while there is an offer", n)
-	}
-	q.must(q.pc[0].SetLocalDescription(rtc.SessionDescription{Type: rtc.SDPTypeRollback}))
-	q.world.Run(time.Second)
-	if n := q.rec[0].count(needed); n != 1 {
-		t.Errorf("told %d times after a rollback, want once", n)
-	}
-}
-
 // A remote offer that meets a local one rolls it back: two signaling events, candidates of the offer are forgotten, and the connection is made by
 // the other's offer.
 func TestImplicitRollback(t *testing.T) { everywhere(t, testImplicitRollback) }
@@ -752,38 +728,6 @@ func testRelayOnly(t *testing.T, w *world) {
 	p.must(p.pc[0].RestartICE())
 	p.negotiate(0)
 	p.until("open", func() bool { return p.rec[0].has("open data") && p.rec[1].has("open data") })
-}
-
-// The filters choose what is gathered, and loopback addresses are gathered only when that is asked for or there is nothing else.
-func TestGatheringFilters(t *testing.T) {
-	for name, c := range map[string]struct {
-		options rtc.ICEOptions
-		want    []string
-	}{
-		"none":          {rtc.ICEOptions{}, []string{"fd00::1", "10.0.0.1"}},
-		"loopback":      {rtc.ICEOptions{IncludeLoopback: true}, []string{"fd00::1", "10.0.0.1", "127.0.0.1", "::1"}},
-		"interface":     {rtc.ICEOptions{InterfaceFilter: func(n string) bool { return n != "eth0" }}, []string{"127.0.0.1", "::1"}},
-		"no interface":  {rtc.ICEOptions{InterfaceFilter: func(string) bool { return false }}, nil},
-		"IPv4 only":     {rtc.ICEOptions{IPFilter: isIPv4}, []string{"10.0.0.1"}},
-		"IPv6 only":     {rtc.ICEOptions{IPFilter: isIPv6}, []string{"fd00::1"}},
-		"IPv4 loopback": {rtc.ICEOptions{IncludeLoopback: true, IPFilter: isIPv4}, []string{"10.0.0.1", "127.0.0.1"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := sim.New(sim.Config{})
-			pc := build(t, w, rtc.NewBuilder().Runtime(w.Host("a")).ICE(c.options))
-			if err := pc.SetLocalDescription(offerOf(t, pc)); err != nil {
-				t.Fatal(err)
-			}
-			w.Run(time.Second)
-			var got []string
-			for c := range pc.ICECandidates(t.Context()) {
-				got = append(got, c.Address)
-			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("gathered %q, want %q", got, c.want)
-			}
-		})
-	}
 }
 
 func isIPv4(a netip.Addr) bool { return a.Is4() }

@@ -181,6 +181,9 @@ func testReceiverThatDoesNotTake(t *testing.T, w *world) {
 	for _, c := range consumers {
 		for _, size := range []int{0, 16 << 10, 128 << 10} {
 			for _, loss := range []float64{0, 0.03} {
+				if loss > 0 && !w.simulated() {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s/size=%d/loss=%v", c.name, size, loss), func(t *testing.T) {
 					cfg := sim.Config{Seed: uint64(size), Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: loss, Reorder: loss}}
 					if c.read == nil {
@@ -255,44 +258,6 @@ func testReceiverThatDoesNotTake(t *testing.T, w *world) {
 			}
 		}
 	}
-}
-
-// Promise 4: a channel that is pulled and not read stops its peer's data and nothing else: the connection's events go on.
-func TestEventsGoOnBehindAnUnreadChannel(t *testing.T) {
-	p := newPair(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 10 * time.Millisecond}}, smallBuffers)
-	var far *rtc.DataChannel
-	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, dc *rtc.DataChannel, _ rtc.DataChannelMessage) {
-		if kind == "channel" {
-			far = dc
-			dc.Messages(context.Background())
-		}
-	}
-	a, err := p.pc[0].CreateDataChannel("bulk", nil)
-	p.must(err)
-	p.negotiate(0)
-	p.until("open", func() bool { return far != nil && a.ReadyState() == rtc.DataChannelStateOpen })
-	b := newBulk(1, 16<<10)
-	b.fill(p, a)
-	p.world.Partition(p.hosts[0], p.hosts[1], true)
-	p.until("disconnected", func() bool { return p.rec[1].state() == rtc.PeerConnectionStateDisconnected })
-	p.world.Partition(p.hosts[0], p.hosts[1], false)
-	p.until("connected", func() bool { return p.rec[1].state() == rtc.PeerConnectionStateConnected })
-	p.must(p.pc[1].RestartICE())
-	p.negotiate(1)
-	p.world.Run(time.Second)
-	if !p.rec[1].has("signaling have-local-offer") {
-		t.Errorf("b heard %q", p.rec[1].heard())
-	}
-	// What goes the other way goes on, too.
-	p.must(far.SendText("still here"))
-	p.until("the other direction", func() bool { return p.rec[0].has("message bulk still here") })
-	got := newTally()
-	p.world.Go("reader", func() {
-		for m := range far.Messages(context.Background()) {
-			got.take(m.Data)
-		}
-	})
-	p.until("all is read", func() bool { return got.taken() == b.n })
 }
 
 // SendContext waits for room, honours its context, and prefers what is ready to a context that has ended; so does Messages.
@@ -371,48 +336,6 @@ func heap() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
-}
-
-// Promise 4, never dropped and yet bounded: messages of one byte, or of none, are charged for what it costs to keep them.
-func TestFloodOfSmallMessages(t *testing.T) {
-	for _, text := range []string{"", "x"} {
-		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
-			p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: time.Millisecond}}, nil, func(_ int, b rtc.Builder) rtc.Builder {
-				// The sender has room for all of them.
-				return b.SCTP(rtc.SCTPOptions{MaxMessageSize: 128 << 10, ReceiveBuffer: smallReceiveBuffer, SendBuffer: 8 << 20})
-			})
-			n, release := 0, false
-			p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, msg rtc.DataChannelMessage) {
-				for !release {
-					p.world.Sleep(100 * time.Millisecond)
-				}
-				if kind != "message" {
-					return
-				}
-				if n++; string(msg.Data) != text {
-					t.Errorf("message %d is %q", n, msg.Data)
-				}
-			}
-			const total = 50_000
-			before := heap()
-			for i := range total {
-				p.must(a.SendText(text))
-				if i%500 == 0 {
-					p.world.Run(10 * time.Millisecond)
-				}
-			}
-			p.world.Run(5 * time.Second)
-			held := int(rtc.ReportOf(p.pc[1]).SCTP.MessagesReceived)
-			if most := smallReceiveBuffer / 64; held > most+100 || held < most/2 {
-				t.Errorf("%d messages are held by a receiver that takes none; it has room for %d", held, most)
-			}
-			if grown := heap() - before; grown > 32<<20 {
-				t.Errorf("%d bytes of memory for %d messages", grown, total)
-			}
-			release = true
-			p.until("all is taken", func() bool { return n == total })
-		})
-	}
 }
 
 // Promise 4, bounded: a peer that opens channels faster than they are heard of is stopped by the window, like one that sends messages.

@@ -11,7 +11,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math/big"
 	"reflect"
 	"slices"
@@ -71,32 +70,6 @@ func testBuilderIsAValue(t *testing.T, w *world) {
 	}
 	if three := p.build(base); len(three.GetConfiguration().ICEServers) != 1 {
 		t.Error("SetConfiguration of a connection has changed the builder that it was made with")
-	}
-}
-
-// What is given to a Builder may be changed afterwards, and so may what a connection gives out: neither changes the connection.
-func TestBuilderKeepsNothingOfItsArguments(t *testing.T) {
-	w := sim.New(sim.Config{})
-	servers := []rtc.ICEServer{{URLs: []string{"stun:192.0.2.1"}}}
-	addrs := []string{"10.0.0.1:9000"}
-	rec := &recorder{}
-	b := rtc.NewBuilder().Runtime(w.Host("a")).Handler(rec).ICEServers(servers...).ListenAddrs(addrs...)
-	c := rtc.Configuration{ICEServers: servers}
-	withConfiguration := rtc.NewBuilder().Runtime(w.Host("b")).Configuration(c)
-	servers[0] = rtc.ICEServer{}
-	addrs[0] = "nonsense"
-	pc := build(t, w, b)
-	build(t, w, withConfiguration)
-	if err := pc.SetLocalDescription(offerOf(t, pc)); err != nil {
-		t.Fatal(err)
-	}
-	w.Run(time.Second)
-	if !rec.has("candidate 10.0.0.1") || !rec.has("candidateerror 701 stun:192.0.2.1") {
-		t.Errorf("heard %q", rec.heard())
-	}
-	pc.GetConfiguration().ICEServers[0] = rtc.ICEServer{}
-	if len(pc.GetConfiguration().ICEServers[0].URLs) != 1 {
-		t.Error("a change of what GetConfiguration has returned has changed the connection")
 	}
 }
 
@@ -386,45 +359,6 @@ func testBuilderOfAConnection(t *testing.T, w *world) {
 	p.until("the end of the first", func() bool { return done(one) })
 	if three := p.build(one.Builder()); three.SignalingState() != rtc.SignalingStateStable {
 		t.Error("the builder of a closed connection makes a closed one")
-	}
-}
-
-// ListenAddrs chooses the sockets: candidates have these addresses and ports and no others, and the connection works over them.
-func TestListenAddrs(t *testing.T) {
-	for name, c := range map[string]struct {
-		listen []string
-		want   []string
-	}{
-		"one address":     {[]string{"10.0.0.1:7000"}, []string{"10.0.0.1:7000"}},
-		"one, any port":   {[]string{"10.0.0.1:0"}, []string{"10.0.0.1:49152"}},
-		"two":             {[]string{"10.0.0.1:7000", "[fd00::1]:7001"}, []string{"10.0.0.1:7000", "[fd00::1]:7001"}},
-		"mapped":          {[]string{"[::ffff:10.0.0.1]:7000"}, []string{"10.0.0.1:7000"}},
-		"all of IPv4":     {[]string{"0.0.0.0:7000"}, []string{"10.0.0.1:7000"}},
-		"all":             {[]string{"[::]:7000"}, []string{"[fd00::1]:7000", "10.0.0.1:7000"}},
-		"default":         {nil, []string{"[fd00::1]:49152", "10.0.0.1:49152"}},
-		"one is not ours": {[]string{"192.0.2.1:1", "10.0.0.1:7000"}, []string{"10.0.0.1:7000"}},
-		"same port":       {[]string{"10.0.0.1:7000", "[fd00::1]:7000"}, []string{"10.0.0.1:7000", "[fd00::1]:7000"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			p, a, _ := connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
-				if i == 0 {
-					b = b.ListenAddrs(c.listen...)
-				}
-				return b
-			})
-			for c := range p.pc[0].ICECandidates(t.Context()) {
-				if strings.Contains(c.Address, ":") {
-					c.Address = "[" + c.Address + "]"
-				}
-				got = append(got, c.Address+":"+fmt.Sprint(c.Port))
-			}
-			if !reflect.DeepEqual(got, c.want) {
-				t.Errorf("gathered %q, want %q", got, c.want)
-			}
-			p.must(a.SendText("hello"))
-			p.until("a message", func() bool { return p.rec[1].received() == 1 })
-		})
 	}
 }
 

@@ -328,7 +328,8 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-// The times of disconnected and failed are those of ICEOptions; five and thirty seconds by default.
+// The times of disconnected and failed are those of ICEOptions; five and thirty seconds by default. An idle connection notices with the next
+// consent check, so up to four seconds later.
 func TestDisconnectedAndFailed(t *testing.T) {
 	for name, c := range map[string]struct {
 		options              rtc.ICEOptions
@@ -352,7 +353,7 @@ func TestDisconnectedAndFailed(t *testing.T) {
 				}{{rtc.PeerConnectionStateDisconnected, c.disconnected}, {rtc.PeerConnectionStateFailed, c.failed}} {
 					if i == 0 {
 						p.until(s.state.String(), func() bool { return p.rec[0].state() == s.state && p.rec[1].state() == s.state })
-						if took := p.world.Now().Sub(start); took < s.after-2*time.Second || took > s.after+2*time.Second {
+						if took := p.world.Now().Sub(start); took < s.after-2*time.Second || took > s.after+4*time.Second {
 							t.Errorf("%v after %v, want %v", s.state, took, s.after)
 						}
 					}
@@ -370,7 +371,7 @@ func TestDisconnectedAndFailed(t *testing.T) {
 	}
 }
 
-// An idle connection sends little: consent checks and their answers, and now and then a heartbeat.
+// An idle connection sends little: consent checks and their answers.
 func TestIdleTraffic(t *testing.T) {
 	p, _, _ := connected(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil, nil)
 	p.world.Run(time.Minute)
@@ -383,8 +384,8 @@ func TestIdleTraffic(t *testing.T) {
 	})
 	p.world.Run(10 * time.Minute)
 	t.Logf("%d datagrams, %d bytes a minute, both sides", datagrams/10, size/10)
-	// Each side asks every two to three seconds and is answered: that is 96; and every half a minute there is a heartbeat.
-	if perMinute := datagrams / 10; perMinute < 40 || perMinute > 110 || size/10 > 10_000 {
+	// Each side asks every four to six seconds, and is answered: four datagrams.
+	if perMinute := datagrams / 10; perMinute < 40 || perMinute > 60 || size/10 > 5_000 {
 		t.Errorf("an idle minute takes %d datagrams with %d bytes", perMinute, size/10)
 	}
 }
