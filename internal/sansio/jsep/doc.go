@@ -59,7 +59,9 @@
 //   - More than one transport: with one live section there is one.
 //   - A second DTLS association within a session (RFC 8842, section 3.1). Descriptions that ask for one, by other fingerprints, another
 //     tls-id or an offered role against the one in use, are refused with an OperationError. So are answers from a second endpoint
-//     after a provisional answer from a first one (forking).
+//     after a provisional answer from a first one (forking). With data channels alone nothing would go over to the new association: the
+//     SCTP association ends with the old one, and all channels with that. libwebrtc makes one, for media that is moved to another server;
+//     pion goes on with the old one, which the new endpoint does not have.
 //   - Writing a=tls-id, which RFC 9429 asks for and no browser writes.
 //   - Default candidates in m= and c= lines: they stay 9 and 0.0.0.0, which each ICE endpoint ignores.
 //   - The ICE option "ice2", because of what it promises about nomination.
