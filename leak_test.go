@@ -9,6 +9,7 @@ import (
 
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/mux"
 	"github.com/sansrtc/rtc/runtime/std"
 )
 
@@ -111,8 +112,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	for _, w := range sockets { // one after the other: they count what the process has
 		t.Run(w.name, func(t *testing.T) {
-			rts := w.runtimes(t)
 			ignore := goleak.IgnoreCurrent()
+			rts := w.runtimes(t)
 			cycle := func() {
 				pc, rec := w.realPair(t, rts, nil)
 				if err := rec[0].channel(0).Send(make([]byte, 100_000)); err != nil {
@@ -138,6 +139,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 				t.Errorf("%d files are open, %d were before", now, files)
 			}
 			eventually(t, "no loop is left", func() bool { return w.loops(rts) == 0 })
+			for _, rt := range rts {
+				if m, ok := rt.(*mux.Runtime); ok {
+					m.Close() // its workers read the port until then
+				}
+			}
 			if err := goleak.Find(ignore); err != nil {
 				t.Error(err)
 			}

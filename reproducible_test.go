@@ -117,25 +117,3 @@ func firstDifference(a, b string) string {
 	}
 	return fmt.Sprintf("%d and %d lines", len(x), len(y))
 }
-
-// Promise 6: an hour of an idle call takes no time but that of its packets: some thousand checks and a hundred heartbeats.
-func TestAnHourOfCall(t *testing.T) {
-	p, a, _ := connected(t, sim.Config{Handoff: -1, Link: sim.Link{Delay: 20 * time.Millisecond, Loss: 0.01}}, nil, nil)
-	before := [2]uint64{consentRequests(p.pc[0]), consentRequests(p.pc[1])}
-	for range 60 {
-		p.world.Run(time.Minute)
-		for i, r := range p.rec {
-			if s := r.state(); s != rtc.PeerConnectionStateConnected {
-				t.Fatalf("%s is %v", p.rec[i].name, s)
-			}
-		}
-	}
-	// RFC 7675 section 5.1 asks at least every six seconds; a silent path is probed after two to three.
-	for i := range before {
-		if n := consentRequests(p.pc[i]) - before[i]; n < 600 || n > 1800 {
-			t.Errorf("%s asked %d times for consent in an hour", p.rec[i].name, n)
-		}
-	}
-	p.must(a.SendText("still there"))
-	p.until("a message after an hour", func() bool { return p.rec[1].received() == 1 })
-}

@@ -2,10 +2,8 @@ package rtc_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -103,71 +101,6 @@ func testStatsAreTrue(t *testing.T, w *world) {
 				}
 			}
 		})
-	}
-}
-
-// The report is whole: every record that another one names is there, records carry their key as id and the time of the call, and the selected
-// pair is the one that is used.
-func TestStatsReport(t *testing.T) {
-	p, a, _ := connected(t, sim.Config{Link: sim.Link{Delay: 25 * time.Millisecond}}, nil, nil)
-	p.world.Run(30 * time.Second)
-	now := float64(p.world.Now().UnixNano()) / 1e6
-	for i, pc := range p.pc {
-		report := pc.GetStats()
-		text, err := json.Marshal(report)
-		p.must(err)
-		var records map[string]map[string]any
-		p.must(json.Unmarshal(text, &records))
-		for id, r := range records {
-			if r["id"] != id {
-				t.Errorf("%q has the id %v", id, r["id"])
-			}
-			if at, _ := r["timestamp"].(float64); at != now {
-				t.Errorf("%q is of %v, want %v", id, at, now)
-			}
-			for _, field := range []string{"transportId", "selectedCandidatePairId", "localCertificateId", "remoteCertificateId", "localCandidateId", "remoteCandidateId"} {
-				if to, _ := r[field].(string); to != "" && records[to] == nil {
-					t.Errorf("%q names %q as %s, which is not there", id, to, field)
-				}
-			}
-		}
-		tr := statsOf[webrtc.TransportStats](pc)[0]
-		pair, ok := report[tr.SelectedCandidatePairID].(webrtc.ICECandidatePairStats)
-		if !ok || !pair.Nominated || pair.State != webrtc.StatsICECandidatePairStateSucceeded {
-			t.Fatalf("the selected pair is %+v", pair)
-		}
-		local, remote := report[pair.LocalCandidateID].(webrtc.ICECandidateStats), report[pair.RemoteCandidateID].(webrtc.ICECandidateStats)
-		if local.IP != p.hosts[i].Addrs()[1].String() || remote.IP != p.hosts[1-i].Addrs()[1].String() || local.CandidateType != rtc.ICECandidateTypeHost {
-			t.Errorf("the selected pair is from %+v to %+v", local, remote)
-		}
-		if rtt := pair.CurrentRoundTripTime; rtt < 0.050 || rtt > 0.051 {
-			t.Errorf("the round trip is %v s, want 0.05", rtt)
-		}
-		if pair.ConsentRequestsSent == 0 || pair.ResponsesReceived == 0 || pair.TotalRoundTripTime < 0.05*float64(pair.ResponsesReceived)-1e-9 {
-			t.Errorf("the selected pair is %+v", pair)
-		}
-		certificates := [2]webrtc.CertificateStats{report[tr.LocalCertificateID].(webrtc.CertificateStats), report[tr.RemoteCertificateID].(webrtc.CertificateStats)}
-		for side, c := range certificates {
-			fingerprints, err := p.pc[side^i].GetConfiguration().Certificates[0].GetFingerprints()
-			p.must(err)
-			if c.FingerprintAlgorithm != "sha-256" || !strings.EqualFold(c.Fingerprint, fingerprints[0].Value) {
-				t.Errorf("certificate %d is %+v", side, c)
-			}
-			if der, err := base64.RawURLEncoding.DecodeString(c.Base64Certificate); err != nil || len(der) < 100 {
-				t.Errorf("certificate %d: %v", side, err)
-			}
-		}
-	}
-	if n := len(statsOf[webrtc.ICECandidateStats](p.pc[0])); n < 4 {
-		t.Errorf("%d candidates, want at least four", n)
-	}
-	p.must(a.Close())
-	p.until("close", func() bool { return p.rec[0].has("close data") && p.rec[1].has("close data") })
-	if s := statsOf[webrtc.PeerConnectionStats](p.pc[0]); len(s) != 1 || s[0].DataChannelsOpened != 1 || s[0].DataChannelsClosed != 1 {
-		t.Errorf("the connection's record is %+v", s)
-	}
-	if s := statsOf[webrtc.DataChannelStats](p.pc[0]); len(s) != 0 {
-		t.Errorf("a channel that is closed is still there: %+v", s)
 	}
 }
 

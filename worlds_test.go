@@ -97,8 +97,11 @@ func (w *world) loops(rts [2]runtime.Runtime) int64 {
 
 // some is how many of n repetitions are worth their time: over sockets they differ by more than their seed.
 func (w *world) some(n int) int {
-	if w.simulated() {
+	switch w.name {
+	case "sim":
 		return n
+	case "sim-slabs":
+		return max(n/3, 2)
 	}
 	return max(n/10, 2)
 }
