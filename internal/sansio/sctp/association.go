@@ -249,23 +249,22 @@ func (a *Association) queueError(cause CauseCode, value []byte) {
 }
 
 // packets are whole packets that wait to be sent: answers to what came from outside of the association, and ABORT.
-type packets struct {
-	list [4][]byte
-	n    int
-}
+type packets [][]byte
+
+// maxPackets is how many wait.
+const maxPackets = 4
 
 // push drops p when there are too many; the peer asks again.
 func (q *packets) push(p []byte) {
-	if q.n < len(q.list) {
-		q.list[q.n] = p
-		q.n++
+	if len(*q) < maxPackets {
+		*q = append(*q, p)
 	}
 }
 
 func (q *packets) pop() []byte {
-	p := q.list[0]
-	copy(q.list[:], q.list[1:])
-	q.n--
-	q.list[q.n] = nil
+	p := (*q)[0]
+	if *q = (*q)[1:]; len(*q) == 0 {
+		*q = nil
+	}
 	return p
 }

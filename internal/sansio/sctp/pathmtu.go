@@ -57,7 +57,7 @@ func (a *Association) MaxPacket() int {
 }
 
 // ProbeDue tells that the next packet is larger than the path is known to carry. It should leave by a send call of its own, which may fail.
-func (a *Association) ProbeDue() bool { return a.path.due && a.direct.n == 0 && !a.ended }
+func (a *Association) ProbeDue() bool { return a.path.due && len(a.direct) == 0 && !a.ended }
 
 // PathChanged tells that packets go another way from now on. What was found out about the path no longer holds.
 func (a *Association) PathChanged(now time.Time) {

@@ -66,7 +66,7 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 	a.enter(now)
 	start := len(dst)
 	switch {
-	case a.direct.n > 0:
+	case len(a.direct) > 0:
 		dst = append(dst, a.direct.pop()...)
 	case a.ended:
 		return dst, false
