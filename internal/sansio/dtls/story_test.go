@@ -19,7 +19,7 @@ import (
 //	start [END]                                 starts both ends or one
 //	run [D]                                     until nothing will happen, or for D
 //	send END TEXT                               application data
-//	forge END alert|data|hello                  somebody else's datagram to END
+//	forge END alert|data|hello|good-hello|request                  somebody else's datagram to END
 //	fingerprints END right|wrong                what the signalling says of the other end
 //	close END
 type story struct {
@@ -126,9 +126,11 @@ func (s *story) do(f []string) {
 		s.p.send(end(f[1]), strings.Join(f[2:], " "))
 	case "forge":
 		b := map[string][]byte{
-			"alert": plainRecord(contentAlert, 0, []byte{alertFatal, byte(AlertHandshakeFailure)}),
-			"data":  plainRecord(contentApplicationData, 0, []byte("forged")),
-			"hello": handshakeRecord(typeClientHello, 0, acceptableHello(func(h *clientHello) { h.suites = []uint16{0} })),
+			"alert":      plainRecord(contentAlert, 0, []byte{alertFatal, byte(AlertHandshakeFailure)}),
+			"data":       plainRecord(contentApplicationData, 0, []byte("forged")),
+			"good-hello": handshakeRecord(typeClientHello, 0, acceptableHello(nil)),
+			"request":    handshakeRecord(typeHelloVerifyRequest, 0, []byte{0xfe, 0xff, 1, 'c'}),
+			"hello":      handshakeRecord(typeClientHello, 0, acceptableHello(func(h *clientHello) { h.suites = []uint16{0} })),
 		}[f[2]]
 		s.p.ends[end(f[1])].HandleDatagram(s.p.now, b)
 		s.drain()
