@@ -79,16 +79,18 @@ func (l *loop) Turn(now time.Time) runtime.Next {
 	defer l.mu.Unlock()
 	l.latest = now
 	l.core.EndBurst(now)
-	if t := l.core.PollTimeout(); !t.IsZero() && !t.After(now) {
+	if t, early := l.core.PollWindow(); !t.IsZero() && !t.After(now.Add(early)) {
 		l.core.HandleTimeout(now)
 	}
 	l.flush(now)
-	l.armed = l.core.PollTimeout()
+	var early time.Duration
+	l.armed, early = l.core.PollWindow()
 	if l.dispatching && l.core.HasEvents() {
 		l.queued.broadcast()
 	}
 	return runtime.Next{
 		At:     l.armed,
+		Early:  early,
 		Events: !l.dispatching && l.core.HasEvents(),
 		Done:   l.closed && !l.dispatching && !l.core.HasEvents(),
 	}

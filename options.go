@@ -17,7 +17,8 @@ type ICEOptions struct {
 	// IncludeLoopback gathers loopback addresses too. Without it they are gathered only on a machine that has no others.
 	IncludeLoopback bool
 
-	// DisconnectedTimeout is how long no authenticated packet may arrive before the state becomes disconnected; default 5 s.
+	// DisconnectedTimeout is how long no authenticated packet may arrive before the state becomes disconnected; default 5 s. An idle connection
+	// is silent between its consent checks, so half of this time or more has to be since one that was not answered.
 	DisconnectedTimeout time.Duration
 	// FailedTimeout is how long a connection may stay disconnected before it fails; default 25 s. Consent (RFC 7675) ends after 30 s.
 	FailedTimeout time.Duration
@@ -61,6 +62,7 @@ type SCTPOptions struct {
 	// MaxPacketSize is the largest datagram that data leaves in, in bytes of UDP payload. By default the path's is found out (RFC 8899), up
 	// to 16 KiB; 1200, which is the least, keeps to what every path carries.
 	MaxPacketSize int
-	// HeartbeatInterval is how long an idle association waits before it probes the peer; default 30 s, negative: never.
+	// HeartbeatInterval is how long an idle association waits before it sends a HEARTBEAT, for peers and middleboxes that want one. By default
+	// it sends none: ICE's consent checks prove the path.
 	HeartbeatInterval time.Duration
 }

@@ -67,9 +67,10 @@ type Loop interface {
 
 // Next is what a Loop wants after a Turn.
 type Next struct {
-	At     time.Time // when Turn is to be called at the latest; zero: not before Receive or Wake
-	Events bool      // Dispatch has work
-	Done   bool      // the loop has ended: no call but Released
+	At     time.Time     // when Turn is to be called at the latest; zero: not before Receive or Wake
+	Early  time.Duration // how much earlier a Turn does as well: a runtime may so wake up for several loops at once
+	Events bool          // Dispatch has work
+	Done   bool          // the loop has ended: no call but Released
 }
 
 // Datagrams is a run of datagrams between one local and one remote address, laid out in one slab: what one send or receive system call

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/together"
 )
 
 // host runs one loop. One goroutine at a time is its driver: it calls Turn, Dispatch, and waits in the read of the primary conn, or on
@@ -99,8 +100,8 @@ func (h *host) answer(now time.Time) {
 	h.mu.Unlock()
 	next := h.loop.Turn(h.tick(now))
 	h.mu.Lock()
-	if h.at.IsZero() || (!next.At.IsZero() && next.At.Before(h.at)) {
-		h.at = next.At
+	if at := together.At(next, h.rt.stats.hosts.Load(), h.rt.epoch); h.at.IsZero() || (!at.IsZero() && at.Before(h.at)) {
+		h.at = at
 	}
 	h.events = h.events || next.Events
 	h.done = next.Done

@@ -40,6 +40,7 @@ type Stats struct {
 
 // Runtime is the default runtime. It may be shared by any number of connections.
 type Runtime struct {
+	epoch        time.Time
 	handoffAfter time.Duration
 	net          *udp.Net
 	stats        counters
@@ -56,6 +57,7 @@ func New(cfg Config) *Runtime {
 		cfg.HandoffAfter = defaultHandoff
 	}
 	return &Runtime{
+		epoch:        time.Now(),
 		handoffAfter: cfg.HandoffAfter,
 		net: udp.New(udp.Config{
 			ReceiveBuffer: cfg.ReceiveBuffer, SendBuffer: cfg.SendBuffer,

@@ -33,6 +33,8 @@ func (a *Agent) check(now time.Time) {
 			must(p.local.Base == p.base && g.atBase(p.base) != nil, "pair %v has a forgotten local candidate", key)
 			must(p.queued == slices.Contains(g.triggered, p), "pair %v: queued is %v", key, p.queued)
 			must(!p.queued || p.state == PairWaiting, "pair %v is queued in state %v", key, p.state)
+			must(p.asked.IsZero() || !p.asked.Before(p.heard), "pair %v was asked before it was heard", key)
+			must(p.told.IsZero() || !p.told.Before(p.heard), "pair %v was told before it was heard", key)
 			must(len(p.transactions) <= maxTransactions, "%d transactions", len(p.transactions))
 			for _, t := range p.transactions {
 				must(1 <= t.sends && t.sends <= rc && !t.sentAt.After(now), "transaction sent %d times", t.sends)

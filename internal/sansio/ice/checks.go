@@ -100,18 +100,26 @@ func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
 	priority := p.gen.atBase(p.base).peerReflexivePriority()
 	p.requestsSent++
 	p.lastSent = now
+	if p.asked.IsZero() {
+		p.asked = now
+	}
 	// Not answered, it is asked again long before the interval is over: six tries in 30 seconds would end one connection in sixty on a path
 	// that loses 30 % each way.
 	p.consentDue = now.Add(a.cfg.ConsentInterval / 5)
-	p.patience = a.vary(a.cfg.KeepaliveInterval)
 	a.write(packet{kind: request, gen: p.gen, id: t.id, local: p.base, remote: p.addr,
 		priority: priority, controlling: t.controlling, useCandidate: t.useCandidate})
 }
 
 // PollTimeout is when HandleTimeout is to be called at the latest; zero: not before something else happens. HandleData may postpone it.
 func (a *Agent) PollTimeout() time.Time {
+	at, _ := a.PollWindow()
+	return at
+}
+
+// PollWindow is PollTimeout, and how much earlier a HandleTimeout does as well.
+func (a *Agent) PollWindow() (at time.Time, early time.Duration) {
 	if a.state == StateClosed {
-		return time.Time{}
+		return time.Time{}, 0
 	}
 	var d deadline
 	d.after = a.advanced
@@ -130,12 +138,13 @@ func (a *Agent) PollTimeout() time.Time {
 		d.at(t.lastSent.Add(a.rto(t)))
 	}
 	if p := a.route; p != nil {
-		d.at(p.consentDue)
-		d.at(p.probeAt())
+		d.at(a.probeAt(p))
 		d.at(p.consented.Add(a.cfg.ConsentTimeout))
-		d.at(p.heard.Add(a.cfg.DisconnectedTimeout))
-		d.at(p.gen.heard.Add(a.cfg.DisconnectedTimeout))
-		d.at(p.gen.heard.Add(a.cfg.DisconnectedTimeout + a.cfg.FailedTimeout))
+		if !p.asked.IsZero() {
+			d.at(a.downAt(p, p.heard))
+			d.at(a.downAt(p, p.gen.heard))
+			d.at(a.downAt(p, p.gen.heard).Add(a.cfg.FailedTimeout))
+		}
 	} else if !g.failed {
 		if !g.lost.IsZero() {
 			d.at(g.lost.Add(a.cfg.FailedTimeout))
@@ -147,7 +156,10 @@ func (a *Agent) PollTimeout() time.Time {
 	if a.old != nil && !a.oldUntil.IsZero() {
 		d.at(a.oldUntil)
 	}
-	return d.t
+	if p := a.route; p != nil && p.consentDue.After(d.after) && (d.t.IsZero() || p.consentDue.Before(d.t)) {
+		return p.consentDue, a.consentSlack()
+	}
+	return d.t, 0
 }
 
 // deadline folds times to the earliest one that has not been dealt with.

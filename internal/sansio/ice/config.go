@@ -22,13 +22,14 @@ type Config struct {
 	Ta time.Duration
 	// InitialRTO is the retransmission timeout where no round-trip time is known, 250 ms.
 	InitialRTO time.Duration
-	// KeepaliveInterval is how long the route may be silent before it is probed, 2.5 s. Negative: only consent is asked for.
+	// KeepaliveInterval is how long data may remain unanswered before the route is probed, 2.5 s. Negative: only consent is asked for.
 	KeepaliveInterval time.Duration
 	// ConsentInterval is the time between consent checks, 5 s, varied by a factor of 0.8 to 1.2.
 	ConsentInterval time.Duration
 	// ConsentTimeout is how long consent lasts after it was given, 30 s. Negative: for ever.
 	ConsentTimeout time.Duration
-	// DisconnectedTimeout is the silence that makes the agent disconnected, 5 s. Negative: never.
+	// DisconnectedTimeout is the silence that makes the agent disconnected, 5 s; half of it or more while checks are not answered. Negative:
+	// never.
 	DisconnectedTimeout time.Duration
 	// FailedTimeout is how long the agent is disconnected before it has failed, 25 s. Negative: for ever.
 	FailedTimeout time.Duration

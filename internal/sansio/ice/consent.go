@@ -3,41 +3,74 @@ package ice
 import "time"
 
 const (
-	// probeInterval is the time between probes of a route that has fallen silent: often enough that a path of 30 % loss is hardly ever
+	// probeInterval is the time between questions to a route that does not answer: often enough that a path of 30 % loss is hardly ever
 	// called disconnected, and one that heals is noticed at once.
 	probeInterval = 500 * time.Millisecond
 	// reserves is how many valid pairs are kept alive besides the route, and reserveInterval how often: Tr is 15 seconds in RFC 8445
 	// section 11. They are asked together with the route, so the time varies by one consent interval.
 	reserves        = 3
-	reserveInterval = 12 * time.Second
+	reserveInterval = 15 * time.Second
 )
 
-// vary draws from 0.8 to 1.2 times d, as consent checks MUST be randomized, RFC 7675 section 5.1. For probes it keeps the two sides
-// from asking each other at the same moments.
+// consentSlack is how much earlier than it is due consent may be asked for, so that an owner of many agents can wake up for several of
+// them at once.
+func (a *Agent) consentSlack() time.Duration { return a.cfg.ConsentInterval / 10 }
+
+// vary draws the time to the next consent check. "To prevent synchronization of consent checks, each interval MUST be randomized from between
+// 0.8 and 1.2 times the basic period", RFC 7675 section 5.1; that is what is left of it after the slack.
 func (a *Agent) vary(d time.Duration) time.Duration {
-	return d*4/5 + time.Duration(a.rng.Int64N(max(1, int64(d*2/5))))
+	least := d*4/5 + a.consentSlack()
+	return least + time.Duration(a.rng.Int64N(max(1, int64(d*6/5-least))))
 }
 
-// probeAt is when the route will have been silent for too long.
-func (p *pair) probeAt() time.Time {
-	t, next := p.heard.Add(p.patience), p.lastSent.Add(probeInterval)
-	if t.Before(next) {
-		return next
+// probeAt is when the route is to be asked whether it lives; zero: not before consent is due. A route is suspected when it answers neither
+// a question nor, for a while, data. While it is idle there is nothing to lose by a silence.
+func (a *Agent) probeAt(p *pair) time.Time {
+	switch {
+	case !p.asked.IsZero():
+		return p.lastSent.Add(max(probeInterval, 2*p.srtt))
+	case !p.told.IsZero():
+		return p.told.Add(a.cfg.KeepaliveInterval)
 	}
-	return t
+	return time.Time{}
+}
+
+// downAt is when a route that has been asked, and was heard from last at heard, counts as down: when it has been silent for the
+// DisconnectedTimeout, and half of that in spite of questions.
+func (a *Agent) downAt(p *pair, heard time.Time) time.Time {
+	silent, unanswered := heard.Add(a.cfg.DisconnectedTimeout), p.asked.Add(a.cfg.DisconnectedTimeout/2)
+	if silent.Before(unanswered) {
+		return unanswered
+	}
+	return silent
+}
+
+func (a *Agent) down(now time.Time, p *pair, heard time.Time) bool {
+	return !p.asked.IsZero() && !now.Before(a.downAt(p, heard))
+}
+
+// HandleSent tells that data leaves by the route: silence counts from now on.
+func (a *Agent) HandleSent(now time.Time) {
+	if p := a.route; p != nil && p.told.IsZero() {
+		p.told = now
+	}
 }
 
 // maintain asks for consent on the route, probes it when it is silent, and keeps some other pairs alive.
 func (a *Agent) maintain(now time.Time) {
 	p := a.route
-	if p == nil || now.Before(p.consentDue) && now.Before(p.probeAt()) {
+	if p == nil {
 		return
 	}
-	a.ask(p, now)
-	interval := reserveInterval
-	if now.Sub(p.heard) >= p.patience+probeInterval {
-		interval = probeInterval // a probe has not been answered: find out who could take over
+	probe := a.probeAt(p)
+	if now.Before(p.consentDue.Add(-a.consentSlack())) && (probe.IsZero() || now.Before(probe)) {
+		return
 	}
+	interval := reserveInterval
+	if !p.asked.IsZero() && now.Sub(p.asked) >= probeInterval {
+		interval = probeInterval // a question was not answered: find out who could take over
+	}
+	a.ask(p, now)
 	n := 0
 	for _, q := range p.gen.pairs {
 		if q == p || q.state != PairSucceeded {
@@ -57,6 +90,10 @@ func (a *Agent) maintain(now time.Time) {
 func (a *Agent) ask(p *pair, now time.Time) {
 	p.consentRequestsSent++
 	a.begin(p, now)
+	// It goes before the response to the peer's own: being the longer one, it can share a segmented send with it.
+	if n := len(a.out); p.state == PairSucceeded && n-a.polled > 1 && a.out[n-2].kind == success {
+		a.out[n-1], a.out[n-2] = a.out[n-2], a.out[n-1]
+	}
 }
 
 // expire ends what has lasted its time: consent, a generation, the patience with a fruitless one.
@@ -78,7 +115,7 @@ func (a *Agent) expire(now time.Time) {
 		}
 		switch {
 		case had && !g.hasValid(),
-			had && now.Sub(g.heard) >= a.cfg.DisconnectedTimeout+a.cfg.FailedTimeout,
+			a.route != nil && a.route.gen == g && a.down(now.Add(-a.cfg.FailedTimeout), a.route, g.heard),
 			!g.lost.IsZero() && now.Sub(g.lost) >= a.cfg.FailedTimeout,
 			g == a.cur && g.exhausted() && !now.Before(g.patience):
 			g.fail()

@@ -66,7 +66,9 @@
 //     Its drop is counted.
 //   - What a peer can make the agent remember or send is bounded: remote candidates, pairs, transactions, packets that wait. Each check is
 //     answered with one response and one check at most.
-//   - When idle and connected, an agent wakes up less often than every second on average, and asks nothing of a path that carries data but
-//     its consent.
+//   - When idle and connected, an agent asks nothing of a path but its consent, each 4 to 6 s, and does so together with its answer to the
+//     peer's question when both are due: an exchange for both sides is three sends, one of them of two packets. It may be woken a little
+//     early for it (PollWindow), so that the owner of many agents wakes up for several of them at once.
+//   - A path that dies is noticed within 9 s, and within 5 s when data is sent that is not answered.
 //   - The same calls with the same Config.Rand give the same packets and events.
 package ice

@@ -82,6 +82,10 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		}
 	}
 	p.hear(now)
+	if p == a.route && now.Sub(p.lastSent) >= a.cfg.ConsentInterval*4/5 {
+		// Ours is due within its randomized window: asked for together, the two consents cost one exchange.
+		p.consentDue = now
+	}
 	p.requestsReceived++
 	p.responsesSent++
 	a.write(answer)
@@ -230,7 +234,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	p.responsesReceived++
 	p.hear(now)
 	p.consented = now
-	p.consentDue = now.Add(a.vary(a.cfg.ConsentInterval))
+	p.consentDue = t.sentAt.Add(a.vary(a.cfg.ConsentInterval))
 	if t.sends == 1 {
 		p.measure(now.Sub(t.sentAt))
 	} else if p.srtt == 0 {

@@ -194,7 +194,7 @@ func TestForgedResponse(t *testing.T) {
 	)
 	// A pair that works does not end by a copy of a response.
 	p.send(p.success(check))
-	p.advance(3 * time.Second)
+	p.advance(6 * time.Second)
 	ask := p.wantRequest("consent")
 	p.sendFrom(addr("203.0.113.66:666"), p.success(ask))
 	if _, remote, ok := p.a.Route(); !ok || remote != p.addr || p.a.Accepts(p.base, addr("203.0.113.66:666")) {

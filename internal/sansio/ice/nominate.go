@@ -49,9 +49,9 @@ func (a *Agent) bestNominated(now time.Time, g *generation) (best *pair) {
 	return best
 }
 
-// aliveRather says whether p lives and q, the better one, does not.
+// aliveRather says whether p was heard from lately and q, the better one, does not answer.
 func (a *Agent) aliveRather(now time.Time, p, q *pair) bool {
-	return p.alive(now, a.cfg.DisconnectedTimeout) && !q.alive(now, a.cfg.DisconnectedTimeout)
+	return now.Sub(p.heard) < a.cfg.DisconnectedTimeout && a.down(now, q, q.heard)
 }
 
 // reroute chooses the selected pair and the route, and tells of changes.

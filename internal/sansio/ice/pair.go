@@ -19,12 +19,13 @@ type pair struct {
 	queued    bool      // it is in gen.triggered
 	authentic bool      // an authenticated request or response was received
 
-	heard       time.Time     // the last authenticated sign of life
-	consented   time.Time     // the last success response
-	consentDue  time.Time     // when consent is asked for again, if this is the route
-	patience    time.Duration // how long it may be silent before it is probed, if it is the route
-	lastSent    time.Time     // the last request
-	nominatedAt time.Time     // the last nomination: a request that had USE-CANDIDATE, or the response to one of ours; zero: none
+	heard      time.Time // the last authenticated sign of life
+	consented  time.Time // the last success response
+	consentDue time.Time // when consent is asked for again at the latest, if this is the route
+	lastSent   time.Time // the last request
+	// What was not answered: the first request, and the first data, that was sent after heard; zero: none. Invariant: not before heard.
+	asked, told time.Time
+	nominatedAt time.Time // the last nomination: a request that had USE-CANDIDATE, or the response to one of ours; zero: none
 
 	transactions []transaction // those whose response may come; the last one is retransmitted in state InProgress
 	rto          time.Duration
@@ -113,10 +114,8 @@ func (p *pair) hear(now time.Time) {
 	p.authentic = true
 	p.heard = now
 	p.gen.heard = now
+	p.asked, p.told = time.Time{}, time.Time{}
 }
-
-// alive says whether the path was heard from lately.
-func (p *pair) alive(now time.Time, timeout time.Duration) bool { return now.Sub(p.heard) < timeout }
 
 // current is the transaction that was begun last, or nil.
 func (p *pair) current() *transaction {

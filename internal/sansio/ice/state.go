@@ -91,7 +91,7 @@ func (a *Agent) wantState(now time.Time) State {
 	g := a.cur
 	if p := a.route; p != nil {
 		switch {
-		case now.Sub(p.gen.heard) < a.cfg.DisconnectedTimeout:
+		case !a.down(now, p, p.gen.heard):
 			if p.gen == g && g.complete() {
 				return StateCompleted
 			}

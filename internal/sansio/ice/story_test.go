@@ -121,6 +121,7 @@ func (s *story) do(t *testing.T, f []string) {
 		s.quiet = true
 	case "data":
 		if local, remote, ok := w.agents[who].Route(); ok {
+			w.agents[who].HandleSent(w.now)
 			w.send(who, local, remote, []byte{0x80})
 		} else {
 			s.say("%d  no route", who)

@@ -74,6 +74,27 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 	return b, local, remote, true
 }
 
+// PollResponse is PollWrite if what is next is a success response from local to remote that has at most size bytes.
+func (a *Agent) PollResponse(now time.Time, dst []byte, local, remote netip.AddrPort, size int) (b []byte, ok bool) {
+	if a.polled == len(a.out) {
+		return dst, false
+	}
+	if p := &a.out[a.polled]; p.kind != success || p.local != local || p.remote != remote || successSize(remote) > size {
+		return dst, false
+	}
+	b, _, _, ok = a.PollWrite(now, dst)
+	return b, ok
+}
+
+// successSize is how long a success response is: a header, XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY and FINGERPRINT.
+func successSize(remote netip.AddrPort) int {
+	size := headerSize + 12 + 24 + 8
+	if remote.Addr().Is6() {
+		size += 12
+	}
+	return size
+}
+
 // encode returns p's bytes, which are valid until the next call.
 func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
 	m := &c.out

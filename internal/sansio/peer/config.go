@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"time"
@@ -72,7 +73,7 @@ func (c *Config) sctp() sctp.Config {
 		ReceiveBuffer:         c.ReceiveBuffer,
 		MaxSendMessageSize:    maxSend,
 		MaxReceiveMessageSize: c.MaxMessageSize,
-		HeartbeatInterval:     c.HeartbeatInterval,
+		HeartbeatInterval:     cmp.Or(c.HeartbeatInterval, -1), // ICE's consent checks prove the path
 		// Whether the peer is there is for ICE to find out. An association that gave up by itself would be gone when a long outage ends, and
 		// after the ICE restart of a connection that has failed.
 		MaxRetransmits:     never,

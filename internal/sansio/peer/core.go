@@ -136,21 +136,32 @@ func (c *Core) HandleTimeout(now time.Time) {
 	c.pump(now)
 }
 
-// PollTimeout is when HandleTimeout is to be called; zero means never.
-func (c *Core) PollTimeout() (t time.Time) {
+// PollTimeout is when HandleTimeout is to be called at the latest; zero means never.
+func (c *Core) PollTimeout() time.Time {
+	at, _ := c.PollWindow()
+	return at
+}
+
+// PollWindow is PollTimeout, and how much earlier a HandleTimeout does as well.
+func (c *Core) PollWindow() (at time.Time, early time.Duration) {
 	if c.closed {
-		return t
+		return at, 0
 	}
-	if c.ice != nil {
-		t = earliest(t, c.ice.PollTimeout())
-	}
+	var own time.Time // of the machines whose deadlines are exact
 	if c.dtls != nil {
-		t = earliest(t, c.dtls.PollTimeout())
+		own = c.dtls.PollTimeout()
 	}
 	if c.sctp != nil {
-		t = earliest(t, c.sctp.PollTimeout())
+		own = earliest(own, c.sctp.PollTimeout())
 	}
-	return t
+	if c.ice == nil {
+		return own, 0
+	}
+	at, early = c.ice.PollWindow()
+	if own.IsZero() || !at.IsZero() && at.Before(own) {
+		return at, early
+	}
+	return own, 0
 }
 
 func earliest(a, b time.Time) time.Time {

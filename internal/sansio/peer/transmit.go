@@ -32,7 +32,13 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 	buf = buf[:0]
 	if c.ice != nil {
 		if t.Data, t.Local, t.Remote, ok = c.ice.PollWrite(now, buf); ok {
-			return c.sending(t, 1), true
+			n := 1
+			if t.SegmentSize = len(t.Data); maxSegments > 1 {
+				if t.Data, ok = c.ice.PollResponse(now, t.Data, t.Local, t.Remote, t.SegmentSize); ok {
+					n++
+				}
+			}
+			return c.sending(t, n), true
 		}
 	}
 	r, ok := c.route()
@@ -41,12 +47,14 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 	}
 	t.Local, t.Remote = r.local, r.remote
 	if t.Data, ok = c.dtls.PollWrite(now, buf); ok {
+		c.ice.HandleSent(now)
 		return c.sending(t, 1), true
 	}
 	if c.sctp != nil {
 		var n int
 		if t.Data, t.SegmentSize, n = c.appendRun(now, buf, maxSegments); n > 0 {
 			c.rest.moved = true
+			c.ice.HandleSent(now)
 			return c.sending(t, n), true
 		}
 		c.pumpSCTP(now) // what has left may have lowered a buffered amount

@@ -1,8 +1,8 @@
 package worker
 
-// deadlines is a heap of hosts by the time at which they want to be looked at. Most Turns ask for a later time than the one before; then the
-// entry stays as it is, and is put right when its time comes. So a packet costs no work here, and the heap moves once for each
-// deadline that passes.
+// deadlines is a heap of hosts by the time at which they want to be looked at. Most Turns ask for a time that is a little later than the one
+// before; then the entry stays as it is, and is put right when its time comes. So a packet costs no work here, and the heap moves once
+// for each deadline that passes.
 //
 // Each host knows where it is: host.slot is its index plus one, 0 if it has no entry.
 type deadlines []deadline
@@ -15,13 +15,17 @@ type deadline struct {
 // arity 4: half as many levels as 2, and the children of a node share a cache line.
 const arity = 4
 
-// set gives h an entry at a time no later than at.
+// set gives h an entry at a time no later than at, and not much earlier.
 func (d *deadlines) set(h *Host, at int64) {
 	if h.slot == 0 {
 		*d = append(*d, deadline{at, h})
 		h.slot = len(*d)
 	} else if e := &(*d)[h.slot-1]; at < e.at {
 		e.at = at
+	} else if at-e.at > int64(littleEarly) {
+		e.at = at
+		d.down(h.slot - 1)
+		return
 	} else {
 		return
 	}

@@ -19,8 +19,8 @@ func FuzzDeadlines(f *testing.F) {
 			h := &hosts[rng.IntN(len(hosts))]
 			switch rng.IntN(5) {
 			case 0, 1, 2:
-				at := int64(rng.IntN(100))
-				if old, ok := plain[h]; !ok || at < old {
+				at := int64(rng.IntN(100)) * int64(littleEarly) / 20
+				if old, ok := plain[h]; !ok || at < old || at-old > int64(littleEarly) {
 					plain[h] = at
 				}
 				d.set(h, at)

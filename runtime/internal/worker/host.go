@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/together"
 )
 
 // Socket is a socket of a host.
@@ -236,8 +237,8 @@ func (h *Host) turn(now time.Time) (events, done bool) {
 		w.deadlines.remove(h)
 		return false, true
 	}
-	if h.at.IsZero() || (!next.At.IsZero() && next.At.Before(h.at)) {
-		h.at = next.At
+	if at := together.At(next, w.load.Load(), w.pool.epoch); h.at.IsZero() || (!at.IsZero() && at.Before(h.at)) {
+		h.at = at
 	}
 	w.schedule(h)
 	if events = next.Events || h.again; events {

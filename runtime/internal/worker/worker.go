@@ -36,6 +36,9 @@ type Worker struct {
 // Index is w's place among its pool's workers.
 func (w *Worker) Index() int { return w.index }
 
+// littleEarly is how much too early a deadline may be. To wake up for nothing costs an idle process as much as some hundred moves.
+const littleEarly = 100 * time.Millisecond
+
 // past is a deadline that ends a wait at once.
 var past = time.Unix(1, 0)
 
@@ -176,8 +179,9 @@ func (w *Worker) wait() bool {
 		if len(w.deadlines) > 0 {
 			at = w.pool.epoch.Add(time.Duration(w.deadlines[0].at))
 		}
-		// A deadline that is too early is left as it is: it ends one wait for nothing, which is cheaper than moving it for each packet.
-		if !w.armed.After(now) || (!at.IsZero() && at.Before(w.armed)) {
+		// A deadline that is a little too early is left as it is: it ends one wait for nothing, which is cheaper than moving it for each
+		// packet.
+		if !w.armed.After(now) || (!at.IsZero() && (at.Before(w.armed) || at.Sub(w.armed) > littleEarly)) {
 			if !w.armed.IsZero() || !at.IsZero() {
 				w.arm(at)
 			}
