@@ -47,8 +47,18 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 	}
 	t.Local, t.Remote = r.local, r.remote
 	if t.Data, ok = c.dtls.PollWrite(now, buf); ok {
+<<<<<<< ours
 		c.ice.HandleSent(now)
+=======
+		t.Data = c.join(now, t.Data)
+>>>>>>> theirs
 		return c.sending(t, 1), true
+	}
+	if c.closed {
+		if t.Data, ok = c.appendFarewell(now, buf); ok {
+			return c.sending(t, 1), true
+		}
+		return t, false
 	}
 	if c.sctp != nil {
 		var n int
@@ -59,14 +69,22 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		}
 		c.pumpSCTP(now) // what has left may have lowered a buffered amount
 	}
-	if c.closed {
-		// The association's ABORT is out: now the connection below it ends.
-		c.dtls.Close(now)
-		if t.Data, ok = c.dtls.PollWrite(now, buf); ok {
-			return c.sending(t, 1), true
-		}
-	}
 	return t, false
+}
+
+// appendFarewell makes a datagram of the association's last packet, ABORT, and the end of the connection below it.
+func (c *Core) appendFarewell(now time.Time, buf []byte) ([]byte, bool) {
+	buf = append(buf, c.carry...)
+	c.carry = c.carry[:0]
+	for more := c.sctp != nil; more; {
+		if len(buf) > mtu/2 {
+			return buf, true
+		}
+		buf, more = c.appendPacket(now, buf)
+	}
+	c.dtls.Close(now)
+	buf, _ = c.dtls.PollWrite(now, buf)
+	return buf, len(buf) > 0
 }
 
 func (c *Core) sending(t Transmit, n int) Transmit {
@@ -78,6 +96,40 @@ func (c *Core) sending(t Transmit, n int) Transmit {
 	return t
 }
 
+// appendPacket builds and seals the next SCTP packet behind buf, if the largest has room there.
+func (c *Core) appendPacket(now time.Time, buf []byte) ([]byte, bool) {
+	off := len(buf)
+	head, tail := c.dtls.Overhead()
+	if off+head+c.sctp.MaxPacket()+tail > cap(buf) {
+		return buf, false
+	}
+	packet, ok := c.sctp.AppendPacket(now, buf[:off+head])
+	if !ok {
+		return buf, false
+	}
+	if len(packet)+tail > cap(buf) {
+		panic("BUG: peer: SCTP packet over the MTU")
+	}
+	if packet = c.dtls.Seal(packet, off); packet == nil {
+		return buf, false // the peer has ended the connection: there is nobody to tell
+	}
+	return packet, true
+}
+
+// join puts the next SCTP packet behind the DTLS records of a datagram, so that INIT leaves with the last flight of the handshake. RFC 6347
+// section 4.1.1: "Multiple DTLS records may be placed in a single datagram." One that does not fit leaves next.
+func (c *Core) join(now time.Time, datagram []byte) []byte {
+	if c.sctp == nil || len(c.carry) > 0 || c.sctp.ProbeDue() {
+		return datagram
+	}
+	packet, ok := c.appendPacket(now, datagram)
+	if ok && len(packet) > mtu {
+		c.carry = append(c.carry, packet[len(datagram):]...)
+		return datagram
+	}
+	return packet
+}
+
 // appendRun builds and seals SCTP packets in place, one behind the other, as long as they have one size. A probe of the path leaves alone: what
 // refuses it shall not refuse others.
 func (c *Core) appendRun(now time.Time, buf []byte, maxSegments int) (run []byte, size, n int) {
@@ -86,21 +138,14 @@ func (c *Core) appendRun(now time.Time, buf []byte, maxSegments int) (run []byte
 		size, n = len(buf), 1
 		c.carry = c.carry[:0]
 	}
-	head, tail := c.dtls.Overhead()
-	for probe := false; n < maxSegments && !probe && len(buf)+head+c.sctp.MaxPacket()+tail <= cap(buf); {
+	for probe := false; n < maxSegments && !probe; {
 		if probe = c.sctp.ProbeDue(); probe && n > 0 {
 			break
 		}
 		off := len(buf)
-		packet, ok := c.sctp.AppendPacket(now, buf[:off+head])
+		packet, ok := c.appendPacket(now, buf)
 		if !ok {
 			break
-		}
-		if len(packet)+tail > cap(buf) {
-			panic("BUG: peer: SCTP packet over the MTU")
-		}
-		if packet = c.dtls.Seal(packet, off); packet == nil {
-			break // the peer has ended the connection: there is nobody to tell
 		}
 		length := len(packet) - off
 		if n > 0 && length > size {

@@ -177,7 +177,9 @@ func (a *Association) handleInit(body []byte) {
 		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad}
 	switch a.state {
 	case StateClosed, StateCookieWait:
-		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1).
+		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1). One that
+		// has not left would only cross the peer's; it leaves when the peer's has come to nothing until T1-init expires.
+		a.sendInit = false
 	case StateCookieEchoed:
 		c.localTie, c.peerTie = a.tag, a.peerTag
 	default:

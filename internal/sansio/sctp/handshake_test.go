@@ -27,6 +27,22 @@ func TestFirstDataIsAcknowledgedAtOnce(t *testing.T) {
 	}
 }
 
+// An INIT that has not left when the peer's comes is kept back; T1-init sends it if nothing comes of the peer's.
+func TestInitYieldsToThePeers(t *testing.T) {
+	w := wireOf(newPair(t, 1, simnetIdeal), 0)
+	a := w.p.end[0]
+	a.Start(w.p.now, 100*time.Millisecond)
+	init := w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), initBody(1500, 5, 5)))
+	if answers := w.deliverPacket(init); len(answers) != 1 || answers[0].typ != chunkInitAck {
+		t.Errorf("before it has left: answers %+v", answers)
+	}
+	w.p.now = a.PollTimeout()
+	a.HandleTimeout(w.p.now)
+	if sent := w.take(); len(sent) != 1 || sent[0].typ != chunkInit {
+		t.Errorf("after T1-init: sent %+v", sent)
+	}
+}
+
 // RFC 9260 section 5.1.1: "the endpoint MUST use MIS outbound streams", which INIT ACK already says.
 func TestInitAckAsksForNoMoreStreamsThanThereAre(t *testing.T) {
 	for _, c := range []struct{ ours, theirs, want uint16 }{{1000, 10, 10}, {10, 1000, 10}} {
