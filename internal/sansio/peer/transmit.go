@@ -47,11 +47,8 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 	}
 	t.Local, t.Remote = r.local, r.remote
 	if t.Data, ok = c.dtls.PollWrite(now, buf); ok {
-<<<<<<< ours
 		c.ice.HandleSent(now)
-=======
 		t.Data = c.join(now, t.Data)
->>>>>>> theirs
 		return c.sending(t, 1), true
 	}
 	if c.closed {
