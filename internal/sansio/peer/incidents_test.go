@@ -90,6 +90,22 @@ func TestCVE_2023_49786_CVE_2023_51443_ForgedClientHello(t *testing.T) {
 	}
 }
 
+// The same with the peer's own address, and acceptable, at each point of the setup: the handshake is with the peer all the same, and no later.
+func TestClientHelloWithThePeersAddress(t *testing.T) {
+	hello := clientHello(t)
+	for _, passive := range []bool{false, true} {
+		plain, _ := duringSetup(t, 1, passive, func(*world) {})
+		w, _ := duringSetup(t, 1, passive, func(w *world) {
+			for to := range w.core {
+				w.deliver(to, w.addr[1-to], slices.Clone(hello))
+			}
+		})
+		if w.now.After(plain.now) {
+			t.Errorf("passive %v: %v late", passive, w.now.Sub(plain.now))
+		}
+	}
+}
+
 // request is a check as somebody who has seen the descriptions, but not the passwords, could forge it.
 func (w *world) request(to int, integrity stun.Setter) []byte {
 	c := w.core[to]
