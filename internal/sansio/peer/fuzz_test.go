@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/sansrtc/rtc/internal/simnet"
 )
 
 // script reads operations from fuzz input; what is missing is zero.
@@ -34,11 +32,24 @@ func (s *script) bytes(n int) []byte {
 // play does to a world whatever the script says. Nothing may panic, and each core has to hold to its promises after each step.
 func play(t testing.TB, input []byte) {
 	s := &script{b: input}
-	setup := s.byte()
+	setup, network := s.byte(), s.byte()
 	var sniff sniffer
 	cfg := Config{PassiveAnswer: setup&1 != 0, ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10, SendBuffer: 100 << 10, AlwaysData: setup&2 != 0,
 		KeyLog: &sniff.keyLog}
-	w := newWorld(t, uint64(setup), lan, cfg)
+	path := lan
+	if network&1 != 0 { // what is sent together arrives apart
+		path.Rate, path.Queue = 50e6, 100<<10
+	}
+	if network&2 != 0 {
+		path.MTU = 9000
+	}
+	if network&4 != 0 {
+		cfg.ReceiveBuffer, cfg.SendBuffer = 4<<20, 1<<20
+	}
+	w := newWorld(t, uint64(setup), path, cfg)
+	for i, core := range w.core {
+		core.SetWholeDatagrams(network>>(3+i)&1 != 0) // so that larger ones are tried
+	}
 	if setup&4 != 0 {
 		w.segments = 1 + setup>>3&7
 	}
@@ -116,7 +127,14 @@ func play(t testing.TB, input []byte) {
 				c.CloseChannel(w.now, h)
 			}
 		case 10:
-			w.whole(i)
+			if h, ok := channel(); ok && op&32 != 0 {
+				for n := range 50 {
+					_ = c.Send(w.now, h, body(n, 16<<10), false)
+				}
+				w.run(50 * time.Millisecond)
+			} else {
+				w.whole(i)
+			}
 		case 11:
 			d := add(c.CreateOffer(op&32 != 0))
 			if op&64 == 0 {
@@ -166,11 +184,18 @@ func play(t testing.TB, input []byte) {
 				for range from >> 5 {
 					b[s.byte()*5%len(b)] ^= byte(s.byte())
 				}
+				size := s.byte()
+				if size&1 != 0 { // in a slab with others, of which the last may be shorter, or longer than it should be
+					size = len(b)
+					for range from >> 5 {
+						b = append(b, seen[from&1][s.byte()%len(seen[from&1])]...)
+					}
+				}
 				remote := w.addr[1-i]
 				if from&2 != 0 {
 					remote = w.strangers()[0]
 				}
-				c.HandleRead(w.now, w.addr[i], remote, b, s.byte())
+				c.HandleRead(w.now, w.addr[i], remote, b, size)
 				if from&4 != 0 {
 					c.EndBurst(w.now)
 				}
@@ -189,8 +214,13 @@ func play(t testing.TB, input []byte) {
 			}
 		case 21:
 			rng := s.byte()
-			w.wire.Pipes[i].SetConfig(simnet.Config{Delay: time.Duration(1+rng&15) * time.Millisecond, Loss: float64(rng>>4&3) / 4,
-				Duplicate: float64(rng>>6&1) / 2, Reorder: float64(rng>>7&1) / 2, Down: op&32 != 0})
+			bad := path
+			bad.Delay, bad.Loss = time.Duration(1+rng&15)*time.Millisecond, float64(rng>>4&3)/4
+			bad.Duplicate, bad.Reorder, bad.Down = float64(rng>>6&1)/2, float64(rng>>7&1)/2, op&32 != 0
+			if op&64 != 0 {
+				bad.MTU = 1280
+			}
+			w.wire.Pipes[i].SetConfig(bad)
 		case 22:
 			c.RestartICE()
 		case 23:

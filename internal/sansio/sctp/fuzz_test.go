@@ -2,6 +2,7 @@ package sctp
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -116,15 +117,36 @@ func FuzzOperations(f *testing.F) {
 	f.Add([]byte("aAbBcCdDeEfFgGhHiIjJ"))
 	f.Add([]byte("0d2d\xff")) // ends while a probe of the path is out
 	f.Add([]byte{1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 255, 2, 4, 8, 16, 32, 64, 128})
+	for seed := range uint64(120) {
+		program := make([]byte, 200)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		for i := range program {
+			program[i] = byte(rng.Uint32())
+		}
+		f.Add(program)
+	}
 	f.Fuzz(func(t *testing.T, program []byte) {
-		if len(program) > 200 {
+		if len(program) > 200 || len(program) == 0 {
 			return
 		}
-		cfg := Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000,
-			LargerMTUs: []int{1400, 2000, 9000}, ZeroChecksum: true, Interleaving: len(program)%2 == 0}
-		p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, cfg)
+		// The first byte says what the ends can do, each for itself: a small window or one that grows, larger packets, and what is used only if
+		// both can.
+		path := simnet.Config{Delay: 10 * time.Millisecond}
+		var cfg [2]Config
+		for i, kind := 0, program[0]; i < 2; i, kind = i+1, kind>>4 {
+			cfg[i] = Config{ReceiveBuffer: 32 << 10, MaxReceiveMessageSize: 8 << 10, MaxSendMessageSize: 8 << 10, MaxRetransmits: 1000, MaxInitRetransmits: 1000,
+				ZeroChecksum: kind&1 == 0, Interleaving: kind&2 == 0}
+			if kind&4 == 0 {
+				cfg[i].LargerMTUs = []int{1400, 2000, 9000}
+			}
+			if kind&8 != 0 {
+				cfg[i].ReceiveBuffer = 4 << 20
+				path.Rate, path.Queue = 20e6, 100<<10
+			}
+		}
+		p := newPair(t, 1, path, cfg[:]...)
 		p.end[0].Start(p.now, 0)
-		for i, op := range program {
+		for i, op := range program[1:] {
 			a, arg := p.end[op&1], int(op>>4)
 			switch op >> 1 & 7 {
 			case 0:
@@ -134,12 +156,26 @@ func FuzzOperations(f *testing.F) {
 			case 2:
 				p.run(time.Duration(arg*arg) * time.Millisecond)
 			case 3:
-				p.wire.Pipes[op&1].SetConfig(simnet.Config{Delay: 10 * time.Millisecond, Loss: float64(arg) / 16, Reorder: 0.1, MTU: arg & 3 * 1300})
+				bad := path
+				bad.Loss, bad.Reorder, bad.Duplicate, bad.MTU = float64(arg&7)/16, 0.1, float64(arg>>3)/4, arg&3*1300
+				if arg == 15 {
+					bad.Loss = 1
+				}
+				p.wire.Pipes[op&1].SetConfig(bad)
 			case 4:
 				a.ResetStream(p.now, StreamID(arg&3))
 			case 5:
-				if a.Release(StreamID(arg & 3)); arg == 15 {
+				switch arg {
+				case 13: // bulk, as much as a window that grows wants
+					for range 200 {
+						_ = a.Send(p.now, StreamID(i&3), 53, make([]byte, 8<<10), SendParams{MaxRetransmits: -1, Lifetime: -1})
+					}
+				case 14:
+					a.Rest()
+				case 15:
 					a.PathChanged(p.now)
+				default:
+					a.Release(StreamID(arg & 3))
 				}
 			case 6:
 				if p.consume = arg&1 == 0; arg == 15 {
@@ -155,7 +191,7 @@ func FuzzOperations(f *testing.F) {
 		}
 		p.consume = true
 		for i := range p.wire.Pipes {
-			p.wire.Pipes[i].SetConfig(simnet.Config{Delay: 10 * time.Millisecond})
+			p.wire.Pipes[i].SetConfig(path)
 		}
 		for _, a := range p.end {
 			a.Consume(p.now, 1<<20)
