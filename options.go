@@ -53,8 +53,10 @@ type DTLSOptions struct {
 type SCTPOptions struct {
 	// MaxMessageSize is the largest message that is received, told to the peer by a=max-message-size; default 256 KiB, at most 16 MiB.
 	MaxMessageSize int
-	// ReceiveBuffer is how many bytes of messages wait for the application, all channels together, before the peer is stopped by the
-	// receive window; default 4 MiB, at least twice MaxMessageSize.
+	// ReceiveBuffer bounds how many bytes of messages wait for the application, all channels together, before the peer is stopped by the
+	// receive window; default 32 MiB, at least twice MaxMessageSize. The window begins with 1 MiB, or two messages if that is more, and
+	// grows up to ReceiveBuffer when the application takes so much in a round trip that the path needs it. Memory is used for what waits,
+	// not for the window.
 	ReceiveBuffer int
 	// SendBuffer is how many bytes wait in one channel (BufferedAmount) before Send returns ErrBufferFull; default 16 MiB. Messages
 	// that wait or are on their way count as 96 bytes each if that is more.

@@ -99,3 +99,74 @@ func BenchmarkSack(b *testing.B) {
 		b.Fatal("SACK was dropped")
 	}
 }
+
+// BenchmarkStreams is a packet sent, received and acknowledged while so many streams have a message that waits.
+func BenchmarkStreams(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10_000, 65_535} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkFlow(b, n, 100) })
+	}
+}
+
+// BenchmarkInFlight is the same while so many packets are in flight.
+func BenchmarkInFlight(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkFlow(b, 1, n) })
+	}
+}
+
+func benchmarkFlow(b *testing.B, streams, inFlight int) {
+	p := newPair(b, 1, simnet.Config{}, Config{ReceiveBuffer: 512 << 20})
+	p.checks = false
+	p.connect()
+	s, r := p.end[0], p.end[1]
+	s.cwnd.size, s.cwnd.ssthresh, s.peerWindow, r.recv.limit = 1<<29, 1, 512<<20, 512<<20
+	data, now, next := make([]byte, 1000), p.now, 0
+	flight := make([][]byte, 0, inFlight)
+	oldest := 0
+	send := func() {
+		if err := s.Send(now, StreamID(next), 53, data, reliable); err != nil {
+			b.Fatal(err)
+		}
+		next = (next + 1) % streams
+	}
+	for range streams {
+		send()
+	}
+	step := func() {
+		now = now.Add(time.Microsecond)
+		send()
+		if len(flight) < inFlight {
+			q, ok := s.AppendPacket(now, make([]byte, 0, s.MaxPacket()))
+			if !ok {
+				b.Fatalf("nothing to send: %+v", s.Stats())
+			}
+			flight = append(flight, q)
+			return
+		}
+		r.HandlePacket(now, flight[oldest])
+		r.HandleBurstEnd(now)
+		for e, ok := r.PollEvent(); ok; e, ok = r.PollEvent() {
+			r.Consume(now, len(e.Data))
+		}
+		for q, ok := r.AppendPacket(now, p.buf[:0]); ok; q, ok = r.AppendPacket(now, p.buf[:0]) {
+			s.HandlePacket(now, q)
+		}
+		s.HandleBurstEnd(now)
+		if q, ok := s.AppendPacket(now, flight[oldest][:0]); ok {
+			flight[oldest] = q
+		} else {
+			b.Fatalf("nothing to send: %+v", s.Stats())
+		}
+		oldest = (oldest + 1) % inFlight
+	}
+	for range 2*inFlight + streams {
+		step()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+	if st := s.Stats(); st.Retransmissions > 0 || r.Stats().Drops.Duplicate > 0 {
+		b.Fatalf("%+v", st)
+	}
+}

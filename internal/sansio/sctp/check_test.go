@@ -119,6 +119,8 @@ func (a *Association) check() {
 	ensure(set.n == 0 || set.has(set.high), "highest %d is missing", set.high)
 	ensure(!set.has(set.base+1), "cum %d lags", set.base)
 	ensure(set.base.Distance(set.high) <= a.maxAhead, "received too far ahead")
+	ensure(a.recv.limit <= a.cfg.ReceiveBuffer && a.recv.limit >= a.cfg.initialWindow(), "a window of %d", a.recv.limit)
+	ensure(!a.recv.due || a.recv.nonce != 0, "a HEARTBEAT without a number")
 	r := &a.asm
 	charge := r.delivered
 	if len(r.partial) > 0 {

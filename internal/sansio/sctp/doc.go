@@ -43,10 +43,15 @@
 //
 //   - A SACK answers a burst, not every second packet, when the caller hands in several packets before HandleBurstEnd; a single packet is
 //     answered after at most 20 ms. The last packet of a flight has the I bit.
-//   - Losses are found as in RFC 9002: by three later packets that arrived, or one and some time. A chunk that was sent again and lost
-//     again is found the same way. The tail of a flight is probed (RFC 8985) before T3.
-//   - The window starts at 10 packets, slow start counts all bytes that were acknowledged and ends when round trips grow (RFC 9406), and
-//     recovery sends in proportion to what arrives (RFC 6937). There is no burst limit: packets leave as acknowledgements come.
+//   - Losses are found as in RFC 8985: by three later packets that arrived, until some were reordered, or one and some time. A chunk that
+//     was sent again and lost again is found the same way. The tail of a flight is probed before T3. Duplicate TSNs that a SACK reports
+//     are not looked at.
+//   - The window starts at 10 packets, slow start counts all bytes that were acknowledged and ends when round trips grow (RFC 9406), then
+//     the window grows as CUBIC's (RFC 9438), and recovery sends in proportion to what arrives (RFC 6937). Packets are paced instead of
+//     sent in bursts of a limited size, on paths of 1 ms and more.
+//   - A loss makes the window smaller when round trips show a queue, or when more than 2 % are lost. Others are the path's own.
+//   - a_rwnd begins with 1 MiB and grows with what the application takes in a round trip, which HEARTBEATs measure; what waits for the
+//     network and not for the application takes three times as much more.
 //   - Larger packets hold more chunks, not larger ones: a chunk always fits into Config.MTU, so that it can be sent again on a path that has
 //     become narrower without IP fragmentation, which RFC 9260 section 6.9 asks for then.
 //   - RTO.Min is 400 ms and RTO.Max 3 s.

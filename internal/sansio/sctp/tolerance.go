@@ -13,15 +13,16 @@ type tolerance struct {
 const (
 	// toleratedShare is 2 %, as BBR has it (draft-ietf-ccwg-bbr, LossThresh).
 	toleratedShare = 50
-	// minTolerated is how many packets may be lost at any window.
-	minTolerated = 3
+	// toleratedBurst is which part of a window may be lost at once, when nothing was for long; at any window minTolerated packets may.
+	toleratedBurst = 16
+	minTolerated   = 3
 	// A queue is seen when round trips are longer than the shortest by this part of it, and at least minQueueDelay.
 	queueDelayShare = 16
 	minQueueDelay   = time.Millisecond
 )
 
 func (t *tolerance) onAck(n int, c *cwnd) {
-	t.credit = min(t.credit+n/toleratedShare, max(c.size/toleratedShare, minTolerated*c.mtu))
+	t.credit = min(t.credit+n/toleratedShare, max(c.size/toleratedBurst, minTolerated*c.mtu))
 }
 
 // takes says whether a loss of n bytes is none of congestion.
