@@ -23,7 +23,7 @@ func setup(m measurement) (figures, error) {
 			from = used()
 		}
 		start := time.Now()
-		p, err := connect(s, counts, new(counter))
+		p, err := connect(s, rests, new(counter))
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +49,7 @@ func crowd(s stack, count int) ([]*pair, error) {
 	for range 8 {
 		makers.Go(func() {
 			for i := range next {
-				pairs[i], errs[i] = connect(s, counts, new(counter))
+				pairs[i], errs[i] = connect(s, rests, new(counter))
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func holding(connections int) func(m measurement) (figures, error) {
 			return nil, err
 		}
 		// What the first connection brings along is the process's.
-		first, err := connect(s, counts, new(counter))
+		first, err := connect(s, rests, new(counter))
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ type task string
 const (
 	counts task = "count"
 	echoes task = "echo"
+	rests  task = "rest" // and has nothing that would receive any
 )
 
 // counter counts what has arrived.
@@ -24,6 +25,9 @@ type counter struct{ messages, bytes atomic.Uint64 }
 
 // work lets c do its task from now on.
 func (n *counter) work(t task, c channel) {
+	if t == rests {
+		return
+	}
 	c.onMessage(func(m []byte) {
 		n.bytes.Add(uint64(len(m)))
 		n.messages.Add(1)

@@ -83,44 +83,54 @@ func inBubble(f func()) {
 	<-done
 }
 
-// pion is tuned pion with the path in vnet between its sides. vnet counts the bytes of UDP payload, so its path is two per cent wider.
+// pion is tuned pion with the path between its sides. It lasts as long as the process.
 func (p path) pion() (stack, error) {
+	nets, _, err := p.vnet()
+	if err != nil {
+		return nil, err
+	}
+	return newTunedPion(nets)
+}
+
+// vnet is the path in pion's virtual network. end stops it.
+func (p path) vnet() (nets *[2]transport.Net, end func() error, err error) {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	router, err := vnet.NewRouter(&vnet.RouterConfig{CIDR: "192.0.2.0/24", MinDelay: p.rtt / 2, LoggerFactory: quiet})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var nets [2]transport.Net
+	nets = new([2]transport.Net)
+	ends := []func() error{router.Stop}
 	for side := range nets {
 		n, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{fmt.Sprintf("192.0.2.%d", 1+side)}})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		// A datagram that is larger than the burst would stay for ever, and pion retransmits in datagrams that are larger than the MTU.
 		const burst = 64 << 10
-		bottleneck, err := vnet.NewQueue(n, vnet.NewTBFQueue(p.rate, burst, int64(p.queue())))
+		// It counts only what UDP carries: 1228 bytes of the 1256 of pion's packets.
+		rate := p.rate / 1256 * 1228
+		bottleneck, err := vnet.NewQueue(n, vnet.NewTBFQueue(rate, burst, int64(p.queue())))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := router.AddNet(bottleneck); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		nets[side] = n
+		nets[side], ends = n, append(ends, bottleneck.Close)
 	}
 	if p.loss > 0 {
-		var mu sync.Mutex
-		rng := rand.New(rand.NewPCG(1, 0))
-		router.AddChunkFilter(func(vnet.Chunk) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return rng.Float64() >= p.loss
-		})
+		rng := rand.New(rand.NewPCG(1, 0)) // the router calls filters one at a time
+		router.AddChunkFilter(func(vnet.Chunk) bool { return rng.Float64() >= p.loss })
 	}
-	if err := router.Start(); err != nil {
-		return nil, err
+	end = func() (err error) {
+		for _, f := range ends {
+			err = errors.Join(err, f())
+		}
+		return err
 	}
-	return newTunedPion(&nets)
+	return nets, end, router.Start()
 }
 
 // joinVirtual is join that waits in virtual time until all channels are open at both ends, and gives them by label.

@@ -59,36 +59,40 @@ const (
 // allRows in the order of the table.
 var allRows = slices.Concat(
 	[]row{
-		{name: "bulk-1KiB", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 1 << 10}.measure},
-		{name: "bulk-16KiB", figures: bulkFigures, stacks: rivals, others: runtimes, takes: 4 * time.Second, measure: bulk{size: 16 << 10}.measure},
-		{name: "bulk-64KiB", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 64 << 10}.measure},
-		{name: "bulk-1KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 1 << 10, apart: true}.measure},
-		{name: "bulk-16KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 16 << 10, apart: true}.measure},
-		{name: "bulk-64KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 64 << 10, apart: true}.measure},
-		{name: "bulk-16KiB-mtu1200", figures: bulkFigures, stacks: rivals, takes: 4 * time.Second, measure: bulk{size: 16 << 10, settings: settings{datagram: 1200}}.measure},
-		{name: "bulk-16KiB-x10", figures: bulkFigures, stacks: rivals, others: runtimes, takes: 4 * time.Second, measure: bulk{size: 16 << 10, connections: 10}.measure},
-		{name: "small-64B", figures: smallFigures, stacks: rivals, others: runtimes, takes: 4 * time.Second, measure: small},
-		{name: "ping-pong-64B", figures: pingFigures, stacks: rivals, others: runtimes, takes: 3 * time.Second, measure: pingPong(false)},
-		{name: "ping-pong-64B-2proc", figures: pingFigures, stacks: rivals, takes: 3 * time.Second, measure: pingPong(true)},
-		{name: "setup", figures: setupFigures, stacks: rivals, others: runtimes, takes: 2 * time.Second, measure: setup},
+		{name: "bulk-1KiB", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 1 << 10}.measure},
+		{name: "bulk-16KiB", figures: bulkFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: bulk{size: 16 << 10}.measure},
+		{name: "bulk-64KiB", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 64 << 10}.measure},
+		{name: "bulk-1KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 1 << 10, apart: true}.measure},
+		{name: "bulk-16KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 16 << 10, apart: true}.measure},
+		{name: "bulk-64KiB-2proc", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 64 << 10, apart: true}.measure},
+		{name: "bulk-16KiB-mtu1200", figures: bulkFigures, stacks: rivals, takes: 3200 * ms, measure: bulk{size: 16 << 10, settings: settings{datagram: 1200}}.measure},
+		{name: "bulk-16KiB-x10", figures: bulkFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: bulk{size: 16 << 10, connections: 10}.measure},
+		{name: "small-64B", figures: smallFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: small},
+		{name: "ping-pong-64B", figures: pingFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: pingPong(false)},
+		{name: "ping-pong-64B-2proc", figures: pingFigures, stacks: rivals, takes: 3200 * ms, measure: pingPong(true)},
+		{name: "setup", figures: setupFigures, stacks: rivals, others: runtimes, takes: time.Second, measure: setup},
 		{name: "idle", figures: idleFigures, stacks: rivals, others: runtimes, takes: 45 * time.Second, quiet: true, measure: idle},
 	},
 	[]row{
 		pathRow("path-20ms", 20*ms, 0), pathRow("path-50ms", 50*ms, 0), pathRow("path-100ms", 100*ms, 0),
 		pathRow("path-20ms-loss0.1%", 20*ms, 0.001), pathRow("path-50ms-loss0.1%", 50*ms, 0.001), pathRow("path-100ms-loss0.1%", 100*ms, 0.001),
 		pathRow("path-50ms-loss0.01%", 50*ms, 0.0001), pathRow("path-50ms-loss1%", 50*ms, 0.01),
-		{name: "small-beside-bulk", part: paths, figures: smallInBulk, stacks: tuned, takes: 20 * time.Second, once: true,
+		{name: "small-beside-bulk", part: paths, figures: smallInBulk, stacks: tuned, takes: 12 * time.Second, once: true,
 			measure: besideBulk{path{rtt: 50 * ms, rate: 100e6}}.measure},
 	},
 	[]row{
-		{name: "memory-100", part: memory, figures: memoryFigures, stacks: servers, takes: 6 * time.Second, once: true, measure: holding(100)},
-		{name: "memory-1000", part: memory, figures: memoryFigures, stacks: servers, takes: 8 * time.Second, once: true, measure: holding(1000)},
-		{name: "memory-10000", part: memory, figures: memoryFigures, stacks: servers, takes: 25 * time.Second, once: true, measure: holding(10000)},
+		{name: "memory-100", part: memory, figures: memoryFigures, stacks: servers, takes: 5 * time.Second, once: true, measure: holding(100)},
+		{name: "memory-1000", part: memory, figures: memoryFigures, stacks: servers, takes: 6 * time.Second, once: true, measure: holding(1000)},
+		{name: "memory-10000", part: memory, figures: memoryFigures, stacks: servers, takes: 15 * time.Second, once: true, measure: holding(10000)},
 	},
 )
 
 func pathRow(name string, rtt time.Duration, loss float64) row {
-	return row{name: name, part: paths, figures: pathFigures, stacks: tuned, takes: 25 * time.Second, once: true,
+	takes := 6 * time.Second
+	if loss == 0 {
+		takes = 30 * time.Second // to compute what is ten virtual ones
+	}
+	return row{name: name, part: paths, figures: pathFigures, stacks: tuned, takes: takes, once: true,
 		measure: throughput{path{rtt: rtt, loss: loss, rate: rate}}.measure}
 }
 

@@ -75,11 +75,11 @@ text { fill: #e6edf3 } .ground { fill: #0d1117; stroke: #30363d } .grid { stroke
 		return bottom - (v-low)/(high-low)*(bottom-top)
 	}
 	for _, m := range marks {
-		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%[3].1f"/><text x="%[4]d" y="%[5].1f" text-anchor="end">%[6]s</text>`+"\n",
+		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1[3]f"/><text x="%[4]d" y="%.1[5]f" text-anchor="end">%[6]s</text>`+"\n",
 			left, right, y(m), left-8, y(m)+4, html.EscapeString(grouped(m)))
 	}
 	for _, t := range c.ticks {
-		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%[1].1f" y1="%d" y2="%d"/><text x="%[1].1f" y="%[4]d" text-anchor="middle">%[5]s</text>`+"\n",
+		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1[1]f" y1="%d" y2="%d"/><text x="%.1[1]f" y="%[4]d" text-anchor="middle">%[5]s</text>`+"\n",
 			x(t.at), bottom, bottom+5, bottom+21, html.EscapeString(t.label))
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", (left+right)/2, axisX, html.EscapeString(c.x))
@@ -157,15 +157,13 @@ func (c *chart) scale() (low, high float64, marks []float64) {
 		}
 		return low, high, marks
 	}
-	step := math.Pow(10, math.Floor(math.Log10(most)))
-	for _, m := range []float64{5, 2, 1} { // at least four marks
-		if most/(step*m) >= 4 {
+	// The step is 1, 2 or 5 times a power of ten, so that there are from four to ten of them.
+	step := math.Pow(10, math.Floor(math.Log10(most/4)))
+	for _, m := range []float64{5, 2} {
+		if step*m <= most/4 {
 			step *= m
 			break
 		}
-	}
-	if most/step < 4 {
-		step /= 4
 	}
 	for v := 0.0; v < most+step; v += step {
 		marks, high = append(marks, v), v
