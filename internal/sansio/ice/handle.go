@@ -100,6 +100,10 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 	// counts), and a new one MUST be made, as it is for a pair that waits or has failed.
 	if p.state != PairSucceeded {
 		p.enqueue()
+	} else if !a.controlling && p.nominatedAt.IsZero() && g.selected == nil && p.requestsReceived == 1 {
+		// pion, which nominates what is valid at its next tick of 200 ms, does so at once when a check comes on a pair that is valid to it,
+		// as this one is when it has our response. Consent may be asked for at any time.
+		a.begin(p, now)
 	}
 	return true
 }
