@@ -460,3 +460,28 @@ func testEmptyMessagesHaveBackPressure(t *testing.T, w *world) {
 		t.Errorf("read: %v; SendContext has returned: %v, %v", got.err, waits.over(), waits.err)
 	}
 }
+
+// A sender that has stopped for a full window hears at once that a reader goes on. It does not find out by its next probe, which may be seconds
+// away.
+func TestReaderOpensTheWindow(t *testing.T) {
+	p, a, b := connected(t, sim.Config{Seed: 1, Link: sim.Link{Delay: 5 * time.Millisecond}}, nil, smallBuffers)
+	stream := b.Detach()
+	m := make([]byte, 4<<10)
+	for range 2 {
+		for a.Send(m) == nil {
+		}
+		p.pass(10 * time.Second)
+	}
+	waiting := a.BufferedAmount()
+	if waiting == 0 {
+		t.Fatal("nothing waits")
+	}
+	for range smallReceiveBuffer / len(m) / 2 {
+		_, err := stream.Read(m)
+		p.must(err)
+	}
+	p.pass(50 * time.Millisecond)
+	if a.BufferedAmount() == waiting {
+		t.Error("the sender has not heard of it")
+	}
+}

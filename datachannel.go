@@ -236,10 +236,7 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 	for {
 		l.mu.Lock()
 		if msg, charge, ok := dc.inbox.pop(); ok {
-			if !l.closed {
-				l.taken(charge)
-				l.settle(l.tick())
-			}
+			l.taken(charge)
 			l.mu.Unlock()
 			return msg, nil
 		}
@@ -249,10 +246,7 @@ func (dc *DataChannel) receive(ctx context.Context) (DataChannelMessage, error) 
 			// The caller may be the handler that all events wait for: it takes the channel's own from behind it.
 			switch ev, ok := l.core.TakeMessage(dc.handle); {
 			case ok && ev.Kind == peer.EventMessage:
-				if !l.closed {
-					l.taken(ev.Charge)
-					l.settle(l.tick())
-				}
+				l.taken(ev.Charge)
 				l.mu.Unlock()
 				return DataChannelMessage{IsString: ev.IsString, Data: ev.Data}, nil
 			case ok:

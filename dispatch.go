@@ -113,8 +113,13 @@ func (l *loop) dispatchMessage(ev *peer.Event) {
 	l.pc.builder.handler.OnDataChannelMessage(l.pc, dc, msg)
 }
 
-// taken opens the receive window for what the application has got; what the window update needs is sent by whoever holds mu next.
-func (l *loop) taken(charge int) { l.core.Taken(l.latest, charge) }
+// taken opens the receive window for what the application has got, and sees to it that the peer hears of it when it has to: the next handler
+// may stay for long.
+func (l *loop) taken(charge int) {
+	if l.core.Taken(l.latest, charge) {
+		l.settle(l.tick())
+	}
+}
 
 func (l *loop) dispatchChannel(ev *peer.Event) {
 	pc := l.pc

@@ -181,11 +181,9 @@ func (c *Core) TakeMessage(h Handle) (Event, bool) { return c.events.take(h) }
 // HasEvents tells whether PollEvent has something.
 func (c *Core) HasEvents() bool { return c.events.len() > 0 }
 
-// Taken gives an event's Charge back to the receive window: the application has the data.
-func (c *Core) Taken(now time.Time, charge int) {
-	if charge > 0 && c.sctp != nil && !c.closed {
-		c.sctp.Consume(now, charge)
-	}
+// Taken gives an event's Charge back to the receive window: the application has the data. It says whether the peer is to hear of it now.
+func (c *Core) Taken(now time.Time, charge int) (tell bool) {
+	return charge > 0 && c.sctp != nil && !c.closed && c.sctp.Consume(now, charge)
 }
 
 // IsClosed tells whether Close was called, or the peer has closed the connection.

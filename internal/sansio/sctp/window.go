@@ -42,17 +42,18 @@ func (a *Association) window() int {
 }
 
 // Consume tells that the application took a message of n bytes: its room is free again. When little was advertised the peer hears of it
-// as soon as a quarter of the window is free that it does not know of.
-func (a *Association) Consume(now time.Time, n int) {
+// as soon as a quarter of the window is free that it does not know of; tell says that this has just come about: there is a SACK to be sent.
+func (a *Association) Consume(now time.Time, n int) (tell bool) {
 	a.enter(now)
 	a.asm.consume(n)
 	if !a.open() {
-		return
+		return false
 	}
 	a.tuneWindow(n + messageOverhead)
 	if w := a.window(); a.sack.window < a.recv.limit/2 && w-a.sack.window >= a.recv.limit/4 {
-		a.sack.due = true
+		a.sack.due, tell = true, !a.sack.due
 	}
+	return tell
 }
 
 // tuneWindow is called when the application has taken n bytes.
