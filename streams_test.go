@@ -428,6 +428,7 @@ func testSlowIterator(t *testing.T, w *world) {
 			}
 			var shared beside
 			release := false
+			defer shared.do(func() { release = true })
 			if name == "context inside the loop" || name == "break" {
 				p.actAside("slow reader", func() {
 					for range events {
