@@ -266,6 +266,7 @@ func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
 		MaxPacketSize:       b.sctp.MaxPacketSize,
 		HeartbeatInterval:   b.sctp.HeartbeatInterval,
 		AlwaysData:          b.configuration.AlwaysNegotiateDataChannels,
+		Recycle:             recycle,
 		DisconnectedTimeout: b.ice.DisconnectedTimeout,
 		FailedTimeout:       b.ice.FailedTimeout,
 		ConsentInterval:     b.ice.ConsentInterval,

@@ -120,30 +120,34 @@ func (dc *DataChannel) SetBufferedAmountLowThreshold(n uint64) {
 // ErrDataChannelNotOpen, TypeError with ErrMessageTooLarge, OperationError with ErrBufferFull. Nothing was taken when there is an error.
 // https://w3c.github.io/webrtc-pc/#dom-rtcdatachannel-send
 func (dc *DataChannel) Send(data []byte) error {
-	return dc.send(append(make([]byte, 0, max(len(data), 1)), data...), false)
+	return dc.send(append(lend(len(data)), data...), false)
 }
 
 // SendText sends a text message; s should be UTF-8. Otherwise it is like Send.
 func (dc *DataChannel) SendText(s string) error {
-	return dc.send(append(make([]byte, 0, max(len(s), 1)), s...), true)
+	return dc.send(append(lend(len(s)), s...), true)
 }
 
 // SendContext is Send that waits for room in the buffer, until ctx ends. It returns ctx.Err() then, and otherwise what Send would.
 func (dc *DataChannel) SendContext(ctx context.Context, data []byte) error {
-	return dc.sendContext(ctx, append(make([]byte, 0, max(len(data), 1)), data...), false)
+	return dc.sendContext(ctx, append(lend(len(data)), data...), false)
 }
 
 // SendTextContext is SendText that waits like SendContext.
 func (dc *DataChannel) SendTextContext(ctx context.Context, s string) error {
-	return dc.sendContext(ctx, append(make([]byte, 0, max(len(s), 1)), s...), true)
+	return dc.sendContext(ctx, append(lend(len(s)), s...), true)
 }
 
-// send gives data away.
+// send gives data away, unless there is an error.
 func (dc *DataChannel) send(data []byte, isString bool) error {
 	l := dc.loop
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return dc.sendLocked(data, isString)
+	err := dc.sendLocked(data, isString)
+	l.mu.Unlock()
+	if err != nil {
+		recycle(data)
+	}
+	return err
 }
 
 func (dc *DataChannel) sendLocked(data []byte, isString bool) error {
@@ -177,6 +181,9 @@ func (dc *DataChannel) sendContext(ctx context.Context, data []byte, isString bo
 		err := dc.sendLocked(data, isString)
 		if !errors.Is(err, ErrBufferFull) || len(data) > l.pc.builder.sctp.SendBuffer {
 			l.mu.Unlock()
+			if err != nil {
+				recycle(data)
+			}
 			return err
 		}
 		room := l.waitForRoom(dc)
@@ -184,6 +191,7 @@ func (dc *DataChannel) sendContext(ctx context.Context, data []byte, isString bo
 		select {
 		case <-room:
 		case <-ctx.Done():
+			recycle(data)
 			return ctx.Err()
 		}
 	}

@@ -7,3 +7,6 @@ func ReportOf(pc *PeerConnection) (r peer.Report) {
 	pc.loop.view(func(c *peer.Core) { r = c.Report() })
 	return r
 }
+
+// Lend and Recycle are the memory of messages on their way.
+var Lend, Recycle = lend, recycle

@@ -185,16 +185,15 @@ func (h *host) ListenUDP(ctx context.Context, local netip.AddrPort) (runtime.UDP
 		return nil, err
 	}
 	s := &socket{host: h}
-	port := local.Port()
-	for _, a := range addrs {
-		c, err := h.vnet.net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, port)))
-		if err != nil {
-			s.closeConns()
-			return nil, err
+	port, err := s.open(addrs, local.Port())
+	for range 10 {
+		if err == nil || local.Port() != 0 {
+			break
 		}
-		bound := c.LocalAddr().(*net.UDPAddr).AddrPort()
-		port = bound.Port()
-		s.conns = append(s.conns, &conn{UDPConn: c, local: netip.AddrPortFrom(a, port)})
+		port, err = s.open(addrs, 0) // the port that was free on the first address was not on another
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.local = netip.AddrPortFrom(local.Addr().Unmap(), port)
 
@@ -212,6 +211,21 @@ func (h *host) ListenUDP(ctx context.Context, local netip.AddrPort) (runtime.UDP
 		h.rest.Go(func() { s.read(c) })
 	}
 	return s, nil
+}
+
+// open takes a port on each address: the same on all, and one that is free on the first for 0.
+func (s *socket) open(addrs []netip.Addr, port uint16) (uint16, error) {
+	for _, a := range addrs {
+		c, err := s.host.vnet.net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, port)))
+		if err != nil {
+			s.closeConns()
+			s.conns = nil
+			return 0, err
+		}
+		port = c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		s.conns = append(s.conns, &conn{UDPConn: c, local: netip.AddrPortFrom(a, port)})
+	}
+	return port, nil
 }
 
 // addrs lists what an address to listen on stands for.

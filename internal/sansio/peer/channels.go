@@ -26,17 +26,18 @@ func (c *Core) OpenChannel(now time.Time, p Params) (Handle, error) {
 func (c *Core) Send(now time.Time, h Handle, data []byte, isString bool) error {
 	out, err := c.channels.Send(now, h, data, isString, c.SendCharge(h))
 	if err == nil {
-		c.send(now, &out)
+		c.send(now, &out, true)
 	}
 	return err
 }
 
 // send gives the association a message. It refuses none that a channel has taken.
-func (c *Core) send(now time.Time, out *channel.Outgoing) {
+func (c *Core) send(now time.Time, out *channel.Outgoing, recycle bool) {
 	err := c.sctp.Send(now, sctp.StreamID(out.Stream), sctp.PPID(out.PPID), out.Data, sctp.SendParams{
 		Unordered:      out.Unordered,
 		MaxRetransmits: out.MaxRetransmits,
 		Lifetime:       out.Lifetime,
+		Recycle:        recycle,
 	})
 	if err != nil {
 		c.stats.SendErrors++

@@ -63,6 +63,9 @@ type Config struct {
 	HeartbeatInterval time.Duration
 	AlwaysData        bool // offer a data section even without a channel
 
+	// Recycle, if it is set, is given the data of a message that Send took, when it is needed no more.
+	Recycle func(data []byte)
+
 	DisconnectedTimeout, FailedTimeout, ConsentInterval time.Duration
 	MaxRemoteCandidates                                 int
 }
@@ -73,6 +76,7 @@ func (c *Config) sctp() sctp.Config {
 		ReceiveBuffer:         c.ReceiveBuffer,
 		MaxSendMessageSize:    maxSend,
 		MaxReceiveMessageSize: c.MaxMessageSize,
+		Recycle:               c.Recycle,
 		HeartbeatInterval:     cmp.Or(c.HeartbeatInterval, -1), // ICE's consent checks prove the path
 		// Whether the peer is there is for ICE to find out. An association that gave up by itself would be gone when a long outage ends, and
 		// after the ICE restart of a connection that has failed.

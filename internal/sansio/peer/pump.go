@@ -185,7 +185,7 @@ func (c *Core) pumpChannels(now time.Time) {
 			c.sctp.Release(sctp.StreamID(id))
 		}
 		for o, ok := c.channels.PollSend(); ok; o, ok = c.channels.PollSend() {
-			c.send(now, &o)
+			c.send(now, &o, false)
 		}
 		for id, ok := c.channels.PollReset(); ok; id, ok = c.channels.PollReset() {
 			c.sctp.ResetStream(now, sctp.StreamID(id))

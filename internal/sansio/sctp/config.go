@@ -40,6 +40,8 @@ type Config struct {
 	MaxInitRetransmits, MaxRetransmits int
 	// HeartbeatInterval is how long an idle association waits before it asks whether the peer is there; default 30 s, negative never.
 	HeartbeatInterval time.Duration
+	// Recycle, if it is set, is given the data of each message that was sent with SendParams.Recycle when it is needed no more.
+	Recycle func(data []byte)
 	// MaxStreams is how many streams are offered and accepted in each direction; default 65535.
 	MaxStreams int
 }

@@ -16,6 +16,7 @@ type message struct {
 	mid      uint32 // its number in the order of its stream; SSN is the lower half
 
 	unordered, abandoned bool
+	recycle              bool // data goes to Config.Recycle
 	begun                bool // it counts in schedule.begun
 }
 

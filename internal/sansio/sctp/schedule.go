@@ -145,6 +145,9 @@ func (a *Association) dropUnsent() {
 // forget ends the life of a message.
 func (a *Association) forget(st *outStream, m *message) {
 	st.pending--
+	if m.recycle {
+		a.cfg.Recycle(m.data)
+	}
 	a.pool.put(m)
 	if st.pending == 0 && st.reset == resetWanted {
 		a.readyToReset(st)

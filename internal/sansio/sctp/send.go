@@ -7,6 +7,7 @@ type SendParams struct {
 	Unordered      bool
 	MaxRetransmits int32         // how often each of its chunks may be sent again; negative: no limit
 	Lifetime       time.Duration // how long it may be sent; 0 or negative: no limit
+	Recycle        bool          // Config.Recycle is to get data
 }
 
 // Send queues a message and takes ownership of data, which is never modified and let go of when the peer has it. Before the association
@@ -31,6 +32,7 @@ func (a *Association) Send(now time.Time, id StreamID, ppid PPID, data []byte, p
 	st.id = id
 	m := a.pool.get()
 	m.data, m.ppid, m.stream, m.unordered, m.maxRtx = data, ppid, id, p.Unordered, max(p.MaxRetransmits, -1)
+	m.recycle = p.Recycle && a.cfg.Recycle != nil
 	if p.Lifetime > 0 {
 		m.deadline = a.now.add(p.Lifetime)
 	}

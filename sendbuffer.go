@@ -1,0 +1,45 @@
+package rtc
+
+import (
+	"math/bits"
+	"sync"
+	"unsafe"
+)
+
+// Send copies a message, and when the peer has it the copy's memory serves another message of any connection. What nobody borrows is the garbage
+// collector's. Sizes are powers of two; what would leave more than a quarter of one unused, or is small or large, is allocated as usual.
+const (
+	minLent = 1 << 9
+	maxLent = 1 << 16
+)
+
+var lent [8]sync.Pool // of *byte, the first of a buffer; by size
+
+// lentSize is the size of the buffer for n bytes, and its place in lent; false: there is none.
+func lentSize(n int) (size, i int, ok bool) {
+	if n <= minLent/2 || n > maxLent {
+		return 0, 0, false
+	}
+	i = max(bits.Len(uint(n-1)), bits.Len(minLent-1)) - bits.Len(minLent-1)
+	size = minLent << i
+	return size, i, n > size/4*3
+}
+
+// lend returns an empty slice with room for n bytes. It is not nil.
+func lend(n int) []byte {
+	size, i, ok := lentSize(n)
+	if !ok {
+		return make([]byte, 0, max(n, 1))
+	}
+	if p, ok := lent[i].Get().(*byte); ok {
+		return unsafe.Slice(p, size)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// recycle takes back what lend returned, with n bytes in it.
+func recycle(b []byte) {
+	if size, i, ok := lentSize(len(b)); ok && cap(b) == size {
+		lent[i].Put(unsafe.SliceData(b))
+	}
+}
