@@ -149,16 +149,22 @@ func (c *Candidate) supported() error {
 
 // String returns the attribute's value, from "candidate:" on.
 func (c Candidate) String() string {
-	b := make([]byte, 0, 128)
-	b = fmt.Appendf(b, "candidate:%s %d %s %d %s %d typ %v", c.Foundation, c.Component, c.protocol(), c.Priority,
-		c.Addr.Addr().WithZone(""), c.Addr.Port(), c.Type)
+	b := make([]byte, 0, 160)
+	b = append(append(append(b, "candidate:"...), c.Foundation...), ' ')
+	b = append(strconv.AppendUint(b, uint64(c.Component), 10), ' ')
+	b = append(append(b, c.protocol()...), ' ')
+	b = append(strconv.AppendUint(b, uint64(c.Priority), 10), ' ')
+	b = append(c.Addr.Addr().WithZone("").AppendTo(b), ' ')
+	b = append(strconv.AppendUint(b, uint64(c.Addr.Port()), 10), " typ "...)
+	b = append(b, c.Type.String()...)
 	if c.Type != Host {
 		// All candidates but host ones have a related address, RFC 8839 section 5.1, which may be hidden.
 		related := c.Related
 		if !related.IsValid() {
 			related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 		}
-		b = fmt.Appendf(b, " raddr %s rport %d", related.Addr().WithZone(""), related.Port())
+		b = related.Addr().WithZone("").AppendTo(append(b, " raddr "...))
+		b = strconv.AppendUint(append(b, " rport "...), uint64(related.Port()), 10)
 	}
 	if c.TCPType != "" {
 		b = append(append(b, " tcptype "...), c.TCPType...)
