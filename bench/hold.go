@@ -96,31 +96,36 @@ func holding(connections int) func(m measurement) (figures, error) {
 		if err != nil {
 			return nil, err
 		}
-		heap, stacks := settled()
+		before := settled()
 		pairs, err := crowd(s, m.count(connections)/2)
 		if err != nil {
 			return nil, err
 		}
-		time.Sleep(m.span(3 * time.Second)) // what a setup leaves behind goes
-		moreHeap, moreStacks := settled()
-		per := func(from, to uint64) float64 { return (float64(to) - float64(from)) / 1024 / float64(2*len(pairs)) }
+		time.Sleep(m.span(10 * time.Second)) // until it is idle: what a setup, or the last message, leaves behind goes
+		after := settled()
+		per := func(figure func(s *runtime.MemStats) uint64) float64 {
+			return (float64(figure(&after)) - float64(figure(&before))) / 1024 / float64(2*len(pairs))
+		}
+		heap := per(func(s *runtime.MemStats) uint64 { return s.HeapInuse })
+		stacks := per(func(s *runtime.MemStats) uint64 { return s.StackInuse })
 		runtime.KeepAlive(first)
 		runtime.KeepAlive(pairs)
 		return figures{
-			"KiB/connection":       per(heap+stacks, moreHeap+moreStacks),
-			"heap KiB/connection":  per(heap, moreHeap),
-			"stack KiB/connection": per(stacks, moreStacks),
+			"KiB/connection":       heap + stacks,
+			"heap KiB/connection":  heap,
+			"live KiB/connection":  per(func(s *runtime.MemStats) uint64 { return s.HeapAlloc }),
+			"stack KiB/connection": stacks,
 		}, nil
 	}
 }
 
-// settled is the memory in use after garbage is gone: heap in whole spans, so with what its fragments waste, and stacks.
-func settled() (heap, stacks uint64) {
+// settled is what is known of memory after garbage is gone. HeapInuse is in whole spans, so with what its fragments waste; HeapAlloc is of
+// objects.
+func settled() (s runtime.MemStats) {
 	for range 3 {
 		runtime.GC()
 		time.Sleep(50 * ms)
 	}
-	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
-	return s.HeapInuse, s.StackInuse
+	return s
 }

@@ -39,7 +39,7 @@ var (
 	pingFigures   = []figure{{"p50 µs", false}, {"p99 µs", false}}
 	setupFigures  = []figure{{"p50 ms", false}, {"p99 ms", false}, {"CPU ms/pair", false}, {"allocs/pair", false}}
 	idleFigures   = []figure{{"goroutines/connection", false}, {"idle CPU ms/connection/min", false}}
-	memoryFigures = []figure{{"KiB/connection", false}, {"heap KiB/connection", false}, {"stack KiB/connection", false}}
+	memoryFigures = []figure{{"KiB/connection", false}, {"heap KiB/connection", false}, {"live KiB/connection", false}, {"stack KiB/connection", false}}
 	pathFigures   = []figure{{"Mbit/s", true}}
 	smallInBulk   = []figure{{"p50 ms", false}, {"p99 ms", false}, {"bulk Mbit/s", true}}
 )
@@ -81,9 +81,9 @@ var allRows = slices.Concat(
 			measure: besideBulk{path{rtt: 50 * ms, rate: 100e6}}.measure},
 	},
 	[]row{
-		{name: "memory-100", part: memory, figures: memoryFigures, stacks: servers, takes: 5 * time.Second, once: true, measure: holding(100)},
-		{name: "memory-1000", part: memory, figures: memoryFigures, stacks: servers, takes: 6 * time.Second, once: true, measure: holding(1000)},
-		{name: "memory-10000", part: memory, figures: memoryFigures, stacks: servers, takes: 15 * time.Second, once: true, measure: holding(10000)},
+		{name: "memory-100", part: memory, figures: memoryFigures, stacks: servers, takes: 12 * time.Second, once: true, measure: holding(100)},
+		{name: "memory-1000", part: memory, figures: memoryFigures, stacks: servers, takes: 13 * time.Second, once: true, measure: holding(1000)},
+		{name: "memory-10000", part: memory, figures: memoryFigures, stacks: servers, takes: 22 * time.Second, once: true, measure: holding(10000)},
 	},
 )
 

@@ -99,7 +99,7 @@ func TestRateChanges(t *testing.T) {
 	}
 }
 
-// Promise: losses in bursts of ten packets, 1 % of all, are found without a timer, and leave more than a Reno flow would have.
+// Promise: losses in bursts of ten packets, 1 % of all, are found without a timer, and leave a tenth of the rate.
 func TestBurstsOfLosses(t *testing.T) {
 	const rate = 100e6
 	p := newPath(t, rate, 50*time.Millisecond, 1, simnet.Config{Burst: simnet.Burst{Enter: 0.001, Leave: 0.1, Loss: 1}})
