@@ -436,11 +436,20 @@ func testEmptyMessagesHaveBackPressure(t *testing.T, w *world) {
 			t.Fatal("the sender is not stopped")
 		}
 	}
-	waits := newTally()
-	p.actAside("waits", func() { waits.end(a.SendContext(t.Context(), nil)) })
-	p.pass(time.Second)
-	if waits.over() {
-		t.Fatalf("SendContext without room returns %v", waits.err)
+	var waits *tally
+	for tries := 1; ; tries++ {
+		one := newTally()
+		waits = one
+		p.actAside("waits", func() { one.end(a.SendContext(t.Context(), nil)) })
+		p.pass(time.Second)
+		if !waits.over() {
+			break
+		}
+		// Over sockets the first probe of a window that has closed, which takes a message along, may leave only now.
+		if w.simulated() || waits.err != nil || tries == 5 {
+			t.Fatalf("SendContext without room returns %v", waits.err)
+		}
+		sent++
 	}
 	got := newTally()
 	p.actAside("reads", func() {
