@@ -46,9 +46,9 @@ func TestVNetIsThePath(t *testing.T) {
 					if _, err := conns[offerer].WriteTo(b, to); err != nil {
 						t.Fatal(err)
 					}
-					time.Sleep(interval)
+					time.Sleep(interval) // the rate, in the bubble's virtual time
 				}
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // virtual too: more than the queue and the path hold back
 				synctest.Wait()
 				return float64(got-before) / count
 			}
