@@ -7,22 +7,22 @@ import (
 )
 
 // Send copies a message, and when the peer has it the copy's memory serves another message of any connection. What nobody borrows is the garbage
-// collector's. Sizes are powers of two; what would leave more than a quarter of one unused, or is small or large, is allocated as usual.
+// collector's. There are four sizes to a doubling, so at most a fifth is unused; what is smaller or larger is allocated as usual.
 const (
-	minLent = 1 << 9
+	minLent = 1<<8 + 1
 	maxLent = 1 << 16
 )
 
-var lent [8]sync.Pool // of *byte, the first of a buffer; by size
+var lent [4 * 8]sync.Pool // of *byte, the first of a buffer; by size
 
 // lentSize is the size of the buffer for n bytes, and its place in lent; false: there is none.
 func lentSize(n int) (size, i int, ok bool) {
-	if n <= minLent/2 || n > maxLent {
+	if n < minLent || n > maxLent {
 		return 0, 0, false
 	}
-	i = max(bits.Len(uint(n-1)), bits.Len(minLent-1)) - bits.Len(minLent-1)
-	size = minLent << i
-	return size, i, n > size/4*3
+	shift := bits.Len(uint(n-1)) - 3
+	quarter := (n - 1) >> shift // 4 to 7
+	return (quarter + 1) << shift, 4*(shift-bits.Len(minLent-1)+3) + quarter - 4, true
 }
 
 // lend returns an empty slice with room for n bytes. It is not nil.
@@ -37,7 +37,7 @@ func lend(n int) []byte {
 	return make([]byte, 0, size)
 }
 
-// recycle takes back what lend returned, with n bytes in it.
+// recycle takes back what lend(len(b)) returned.
 func recycle(b []byte) {
 	if size, i, ok := lentSize(len(b)); ok && cap(b) == size {
 		lent[i].Put(unsafe.SliceData(b))

@@ -6,13 +6,13 @@ import (
 	"github.com/sansrtc/rtc"
 )
 
-// The copy of a message has room for it, wastes no more than a quarter, or what the allocator's classes do, and is lent again when it was given
+// The copy of a message has room for it, wastes no more than a fifth, and is lent again when it was given
 // back; nothing else is.
 func TestSendBuffers(t *testing.T) {
 	again := 0
 	for n := range 70_000 {
 		b := rtc.Lend(n)
-		if len(b) != 0 || b == nil || cap(b) < n || cap(b) > max(n+n/3+1, 1) {
+		if len(b) != 0 || b == nil || cap(b) < n || cap(b) > max(n+n/4, 1) {
 			t.Fatalf("%d bytes: %d, %d", n, len(b), cap(b))
 		}
 		b = b[:n]
@@ -31,7 +31,7 @@ func TestSendBuffers(t *testing.T) {
 		}
 		rtc.Recycle(c)
 	}
-	if again < 10_000 { // the race detector has a pool lose some on purpose
+	if again < 20_000 { // the race detector has a pool lose some on purpose
 		t.Errorf("%d were lent again", again)
 	}
 }

@@ -173,22 +173,29 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 		c.handleHelloFragment(now, h, fragment)
 		return
 	}
-	switch c.in.add(epoch, h, fragment) {
-	case fragmentConflicting:
-		c.stats.FragmentsConflicting++
-	case fragmentOld:
-		c.stats.FragmentsDuplicate++
+	if c.noteFragment(c.in.add(epoch, h, fragment)) == fragmentOld {
 		// RFC 6347 section 4.2.4: when it "reads a retransmitted flight from the peer", an implementation "retransmits the flight, resets
 		// the retransmit timer". The end of the peer's flight stands for all of it.
 		f := &c.flight
 		if f.isAnswer && h.seq == f.answers && h.fragmentOffset+h.fragmentLength == h.length && f.mayRepeat(now) {
 			c.repeatFlight(now)
 		}
+	}
+}
+
+// noteFragment counts what became of a fragment.
+func (c *Conn) noteFragment(result fragmentResult) fragmentResult {
+	switch result {
+	case fragmentOld:
+		c.stats.FragmentsDuplicate++
+	case fragmentConflicting:
+		c.stats.FragmentsConflicting++
 	case fragmentMalformed:
 		c.stats.DroppedMalformed++
 	case fragmentOverflow:
 		c.stats.DroppedOverflow++
 	}
+	return result
 }
 
 // deliverMessages hands the messages that are whole and due to the handshake. It is called when all records in the clear of a datagram have
@@ -242,14 +249,7 @@ func (c *Conn) handleHelloFragment(now time.Time, h messageHeader, fragment []by
 		c.stats.DroppedOverflow++
 		return
 	}
-	switch o.hellos.add(epochPlain, h, fragment) {
-	case fragmentConflicting:
-		c.stats.FragmentsConflicting++
-	case fragmentMalformed:
-		c.stats.DroppedMalformed++
-	case fragmentOverflow:
-		c.stats.DroppedOverflow++
-	}
+	c.noteFragment(o.hellos.add(epochPlain, h, fragment))
 	m, ok := o.hellos.whole(h.seq)
 	if !ok {
 		return

@@ -82,7 +82,7 @@ func TestImplicitOfferIsTheLastOneUnlessStale(t *testing.T) {
 	s := newTestSession(t, "carol")
 	okay[Description](t)(s.CreateOffer(OfferOptions{}))
 	s.NeedDataChannel()
-	if c := okay[Change](t)(s.SetLocalImplicit()); c.Transport == nil {
+	if c := okay[Change](t)(s.SetLocal(Description{})); c.Transport == nil {
 		t.Fatal("the data channel should be in the offer")
 	}
 }

@@ -59,9 +59,6 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 	}), nil
 }
 
-// SetLocalImplicit is setLocalDescription without an argument.
-func (s *Session) SetLocalImplicit() (Change, error) { return s.SetLocal(Description{}) }
-
 // SetRemote implements W3C setRemoteDescription. An offer that meets a local offer rolls that back first, but only if it can be applied:
 // an error leaves everything as it was.
 func (s *Session) SetRemote(d Description) (Change, error) {
