@@ -82,7 +82,7 @@ func TestFullIntraRequest(t *testing.T) {
 
 // When more is lost than can be asked for, a keyframe is.
 func TestTooMuchLost(t *testing.T) {
-	for _, lost := range []int{maxMissing + 1, windowSpan + 10, 30000} {
+	for _, lost := range []int{maxMissing + 2, windowSpan + 10, 30000} {
 		p, v, _ := videoPair(t, simnet.Config{})
 		p.send(0, v, 1+lost, vp8, 10)
 		p.wait(time.Second)
