@@ -26,6 +26,7 @@ type Estimator struct {
 
 	target  float64
 	begun   bool // a sign of congestion has ended the start
+	silent  bool // there is no feedback
 	groups  grouper
 	trend   trend
 	arrived throughput
@@ -78,7 +79,7 @@ func (e *Estimator) HandleTimeout(now time.Time) {
 	}
 	e.last = now
 	e.lower(now, e.target/2)
-	e.begun = false // when the path comes back, it is looked for as at the beginning
+	e.silent = true
 }
 
 // HandleResults takes the results of one feedback message, in the order in which the packets were sent.
@@ -87,6 +88,13 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 		return
 	}
 	e.last = now
+	if e.silent {
+		// The path is back, and is another one perhaps: all begins anew. What was sent in vain says nothing about it.
+		*e = Estimator{cfg: e.cfg, target: e.target, trend: newTrend(), last: now, lowered: e.lowered}
+		for len(results) > 0 && !results[0].Arrived {
+			results = results[1:]
+		}
+	}
 	congested := false
 	for _, r := range results {
 		e.loss.add(r.Arrived)
@@ -121,7 +129,7 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 
 const (
 	decrease  = 0.93 // of what arrived while the queue grew: that is what the path carries
-	tolerated = 0.1 // losses, of all packets
+	tolerated = 0.1  // losses, of all packets
 	// cubic is the curve's steepness: a rate that fell by seven hundredths is back after some three seconds.
 	cubic = 0.004
 	// ahead is how far the target may be above what arrives: more would be a guess.
@@ -142,6 +150,10 @@ func (e *Estimator) lower(now time.Time, target float64) {
 }
 
 func (e *Estimator) raise(now time.Time) {
+	if !e.begun && e.target < e.cfg.Start {
+		e.set(min(e.target*1.2, e.cfg.Start)) // what was tried blindly once may be tried again
+		return
+	}
 	rate, ok := e.arrived.rate(throughputBuckets)
 	if !ok {
 		return
