@@ -38,6 +38,7 @@ type section struct {
 	candidates  []string
 	ended       bool // a=end-of-candidates
 	data        dataAttributes
+	media       mediaAttributes
 	end         int // where the section ends in text
 }
 
