@@ -1,5 +1,10 @@
 package rtc
 
+import (
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+)
+
 // EventHandler hears of everything that happens to a connection. One value may serve many connections: each method is told which one.
 //
 // All calls for one connection come one at a time, in the order in which things happened, on the connection's event loop, so a handler
@@ -41,6 +46,42 @@ type EventHandler interface {
 	OnDataChannelError(pc *PeerConnection, dc *DataChannel, err error)
 	// OnDataChannelClose is a channel's last event. All its messages came before.
 	OnDataChannelClose(pc *PeerConnection, dc *DataChannel)
+
+	// OnTrack tells that a source of the peer has begun: its first packet has come, and is given after it. With simulcast it comes for each
+	// encoding: their tracks have one ID and StreamID, and each its own RID. How packets are given is for the handler to choose: see [RTPHandler].
+	OnTrack(pc *PeerConnection, track *TrackRemote, receiver *RTPReceiver)
+	// OnTrackEnded is a track's last event: it is not negotiated any more, or the connection closes. Its packets came before.
+	OnTrackEnded(pc *PeerConnection, track *TrackRemote)
+}
+
+// RTPHandler is a power that an [EventHandler] may have, found when the connection is built: it hears RTP packets, on the event loop, in
+// their order among all events. Without it the packets of a track wait to be read by [TrackRemote.ReadRTP], and those of a track that is
+// read do not come here.
+//
+// While a handler stays, packets wait; past [MediaOptions].ReceiveQueue the oldest are dropped, and counted in the stats.
+type RTPHandler interface {
+	// OnRTP gives a packet. It and its payload are the connection's memory and valid until OnRTP returns. Its header may be changed.
+	OnRTP(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet)
+}
+
+// RTCPHandler is a power that an [EventHandler] may have: it hears all RTCP of the peer. Nobody needs it to send or receive media: reports,
+// retransmissions, keyframe requests and congestion control are seen to by the connection.
+type RTCPHandler interface {
+	// OnRTCP gives the packets of one datagram; they belong to the handler.
+	OnRTCP(pc *PeerConnection, packets []rtcp.Packet)
+}
+
+// KeyframeHandler is a power that an [EventHandler] may have: it hears that the peer cannot go on without a keyframe (PLI or FIR).
+type KeyframeHandler interface {
+	// OnKeyframeRequest tells for which of sender's encodings, by its RID; empty without simulcast. Requests that follow each other within a
+	// moment are told once.
+	OnKeyframeRequest(pc *PeerConnection, sender *RTPSender, rid string)
+}
+
+// BandwidthHandler is a power that an [EventHandler] may have: it hears how much may be sent without queues building up on the path.
+type BandwidthHandler interface {
+	// OnBandwidthEstimate tells the estimate when it has changed by 5 % or more, at most every 200 ms. It is about all tracks together.
+	OnBandwidthEstimate(pc *PeerConnection, bitsPerSecond int)
 }
 
 // BaseHandler has an empty method for each event.
@@ -89,3 +130,37 @@ func (BaseHandler) OnDataChannelError(*PeerConnection, *DataChannel, error) {}
 
 // OnDataChannelClose does nothing.
 func (BaseHandler) OnDataChannelClose(*PeerConnection, *DataChannel) {}
+
+// OnTrack does nothing.
+func (BaseHandler) OnTrack(*PeerConnection, *TrackRemote, *RTPReceiver) {}
+
+// OnTrackEnded does nothing.
+func (BaseHandler) OnTrackEnded(*PeerConnection, *TrackRemote) {}
+
+// optional is what a handler hears besides the methods of EventHandler; nil: it does not.
+type optional struct {
+	rtp       RTPHandler
+	rtcp      RTCPHandler
+	keyframe  KeyframeHandler
+	bandwidth BandwidthHandler
+}
+
+// optionalOf finds the powers of h: its own methods, before those of a HandlerFuncs that it embeds.
+func optionalOf(h EventHandler) (o optional) {
+	if h, ok := h.(interface{ optional() optional }); ok {
+		o = h.optional()
+	}
+	if h, ok := h.(RTPHandler); ok {
+		o.rtp = h
+	}
+	if h, ok := h.(RTCPHandler); ok {
+		o.rtcp = h
+	}
+	if h, ok := h.(KeyframeHandler); ok {
+		o.keyframe = h
+	}
+	if h, ok := h.(BandwidthHandler); ok {
+		o.bandwidth = h
+	}
+	return o
+}

@@ -22,6 +22,7 @@ var eventKinds = map[string]string{
 	"OnSignalingStateChange": "signaling", "OnICEGatheringStateChange": "gathering", "OnICEConnectionStateChange": "ice",
 	"OnConnectionStateChange": "connection", "OnDataChannel": "channel", "OnDataChannelOpen": "open", "OnDataChannelMessage": "message",
 	"OnDataChannelBufferedAmountLow": "low", "OnDataChannelClosing": "closing", "OnDataChannelError": "error", "OnDataChannelClose": "close",
+	"OnTrack": "track", "OnTrackEnded": "trackended",
 }
 
 // pcCalls has a call of each method of PeerConnection, as a handler may make it.

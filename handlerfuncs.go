@@ -1,5 +1,10 @@
 package rtc
 
+import (
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+)
+
 // HandlerFuncs is an EventHandler for short programs: a function for each event, called when it is not nil. The functions are read when
 // an event comes, so they are to be set before Build.
 type HandlerFuncs struct {
@@ -17,6 +22,14 @@ type HandlerFuncs struct {
 	DataChannelClosing           func(pc *PeerConnection, dc *DataChannel)
 	DataChannelError             func(pc *PeerConnection, dc *DataChannel, err error)
 	DataChannelClose             func(pc *PeerConnection, dc *DataChannel)
+	Track                        func(pc *PeerConnection, track *TrackRemote, receiver *RTPReceiver)
+	TrackEnded                   func(pc *PeerConnection, track *TrackRemote)
+
+	// The powers of RTPHandler, RTCPHandler, KeyframeHandler and BandwidthHandler; one that is nil at Build is not there.
+	RTP               func(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet)
+	RTCP              func(pc *PeerConnection, packets []rtcp.Packet)
+	KeyframeRequest   func(pc *PeerConnection, sender *RTPSender, rid string)
+	BandwidthEstimate func(pc *PeerConnection, bitsPerSecond int)
 }
 
 var _ EventHandler = (*HandlerFuncs)(nil)
@@ -119,7 +132,56 @@ func (h *HandlerFuncs) OnDataChannelClose(pc *PeerConnection, dc *DataChannel) {
 	}
 }
 
-// Handlers gives one EventHandler that calls each of hs, in their order, for every event. They share a message's Data.
+// OnTrack calls Track.
+func (h *HandlerFuncs) OnTrack(pc *PeerConnection, track *TrackRemote, receiver *RTPReceiver) {
+	if h.Track != nil {
+		h.Track(pc, track, receiver)
+	}
+}
+
+// OnTrackEnded calls TrackEnded.
+func (h *HandlerFuncs) OnTrackEnded(pc *PeerConnection, track *TrackRemote) {
+	if h.TrackEnded != nil {
+		h.TrackEnded(pc, track)
+	}
+}
+
+func (h *HandlerFuncs) optional() (o optional) {
+	if h.RTP != nil {
+		o.rtp = rtpFunc(h.RTP)
+	}
+	if h.RTCP != nil {
+		o.rtcp = rtcpFunc(h.RTCP)
+	}
+	if h.KeyframeRequest != nil {
+		o.keyframe = keyframeFunc(h.KeyframeRequest)
+	}
+	if h.BandwidthEstimate != nil {
+		o.bandwidth = bandwidthFunc(h.BandwidthEstimate)
+	}
+	return o
+}
+
+type (
+	rtpFunc       func(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet)
+	rtcpFunc      func(pc *PeerConnection, packets []rtcp.Packet)
+	keyframeFunc  func(pc *PeerConnection, sender *RTPSender, rid string)
+	bandwidthFunc func(pc *PeerConnection, bitsPerSecond int)
+)
+
+func (f rtpFunc) OnRTP(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet) {
+	f(pc, track, packet)
+}
+func (f rtcpFunc) OnRTCP(pc *PeerConnection, packets []rtcp.Packet) { f(pc, packets) }
+func (f keyframeFunc) OnKeyframeRequest(pc *PeerConnection, sender *RTPSender, rid string) {
+	f(pc, sender, rid)
+}
+func (f bandwidthFunc) OnBandwidthEstimate(pc *PeerConnection, bitsPerSecond int) {
+	f(pc, bitsPerSecond)
+}
+
+// Handlers gives one EventHandler that calls each of hs, in their order, for every event, and has each power that one of them has. They share a
+// message's Data and a packet.
 func Handlers(hs ...EventHandler) EventHandler { return handlers(append([]EventHandler(nil), hs...)) }
 
 type handlers []EventHandler
@@ -206,4 +268,67 @@ func (hs handlers) OnDataChannelClose(pc *PeerConnection, dc *DataChannel) {
 	for _, h := range hs {
 		h.OnDataChannelClose(pc, dc)
 	}
+}
+
+func (hs handlers) OnTrack(pc *PeerConnection, track *TrackRemote, receiver *RTPReceiver) {
+	for _, h := range hs {
+		h.OnTrack(pc, track, receiver)
+	}
+}
+
+func (hs handlers) OnTrackEnded(pc *PeerConnection, track *TrackRemote) {
+	for _, h := range hs {
+		h.OnTrackEnded(pc, track)
+	}
+}
+
+func (hs handlers) optional() (all optional) {
+	var rtps []RTPHandler
+	var rtcps []RTCPHandler
+	var keyframes []KeyframeHandler
+	var bandwidths []BandwidthHandler
+	for _, h := range hs {
+		o := optionalOf(h)
+		if o.rtp != nil {
+			rtps = append(rtps, o.rtp)
+		}
+		if o.rtcp != nil {
+			rtcps = append(rtcps, o.rtcp)
+		}
+		if o.keyframe != nil {
+			keyframes = append(keyframes, o.keyframe)
+		}
+		if o.bandwidth != nil {
+			bandwidths = append(bandwidths, o.bandwidth)
+		}
+	}
+	if len(rtps) > 0 {
+		all.rtp = rtpFunc(func(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet) {
+			for _, h := range rtps {
+				h.OnRTP(pc, track, packet)
+			}
+		})
+	}
+	if len(rtcps) > 0 {
+		all.rtcp = rtcpFunc(func(pc *PeerConnection, packets []rtcp.Packet) {
+			for _, h := range rtcps {
+				h.OnRTCP(pc, packets)
+			}
+		})
+	}
+	if len(keyframes) > 0 {
+		all.keyframe = keyframeFunc(func(pc *PeerConnection, sender *RTPSender, rid string) {
+			for _, h := range keyframes {
+				h.OnKeyframeRequest(pc, sender, rid)
+			}
+		})
+	}
+	if len(bandwidths) > 0 {
+		all.bandwidth = bandwidthFunc(func(pc *PeerConnection, bitsPerSecond int) {
+			for _, h := range bandwidths {
+				h.OnBandwidthEstimate(pc, bitsPerSecond)
+			}
+		})
+	}
+	return all
 }

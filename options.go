@@ -68,3 +68,24 @@ type SCTPOptions struct {
 	// it sends none: ICE's consent checks prove the path.
 	HeartbeatInterval time.Duration
 }
+
+// MediaOptions are the knobs of audio and video. Zero fields mean the default.
+type MediaOptions struct {
+	// CNAME names this endpoint to the peer, in all its sources (RFC 7022); default is a random name for each connection.
+	CNAME string
+	// ReceiveQueue bounds how many received RTP packets wait for the application, before the oldest are dropped: those of all tracks together
+	// that wait for the handler, and those of each track that wait to be read; default 1024.
+	ReceiveQueue int
+	// HistoryTime and HistoryPackets say for how long, and how many of a source, packets are kept that the peer may ask for again; default
+	// 1 s and 2048.
+	HistoryTime    time.Duration
+	HistoryPackets int
+	// MaxTracks bounds how many sources of the peer are received at a time; default 1024.
+	MaxTracks int
+	// ReportInterval is the mean time between RTCP reports; default 1 s.
+	ReportInterval time.Duration
+	// StartBitrate, MinBitrate and MaxBitrate are of the bandwidth estimate, in bits per second.
+	StartBitrate, MinBitrate, MaxBitrate int
+	// Pacing spreads what is sent over time, by the bandwidth estimate. Without it packets leave as they are written.
+	Pacing bool
+}

@@ -142,6 +142,14 @@ func (r *recorder) OnDataChannelClose(pc *rtc.PeerConnection, dc *rtc.DataChanne
 	r.hear("close", pc, dc, rtc.DataChannelMessage{}, nil)
 }
 
+func (r *recorder) OnTrack(pc *rtc.PeerConnection, track *rtc.TrackRemote, _ *rtc.RTPReceiver) {
+	r.hear("track", pc, nil, rtc.DataChannelMessage{}, nil)
+}
+
+func (r *recorder) OnTrackEnded(pc *rtc.PeerConnection, track *rtc.TrackRemote) {
+	r.hear("trackended", pc, nil, rtc.DataChannelMessage{}, nil)
+}
+
 // heard is the log so far.
 func (r *recorder) heard() []string {
 	r.mu.Lock()

@@ -58,7 +58,57 @@ type (
 
 	// StatsReport is W3C's RTCStatsReport.
 	StatsReport = webrtc.StatsReport
+
+	// TrackLocal is pion's: a source of RTP packets that connections send. [webrtc.TrackLocalStaticRTP], [webrtc.TrackLocalStaticSample] and
+	// others bind to connections of this package as to pion's. See [RTPSender] for when Bind and Unbind are called.
+	TrackLocal = webrtc.TrackLocal
+	// TrackLocalContext is what a TrackLocal is bound with.
+	TrackLocalContext = webrtc.TrackLocalContext
+	// TrackLocalWriter takes the packets of a TrackLocal.
+	TrackLocalWriter = webrtc.TrackLocalWriter
+	// RTPCodecType is W3C's kind of a track: audio or video.
+	RTPCodecType = webrtc.RTPCodecType
+	// RTPCodecCapability is W3C's RTCRtpCodec.
+	RTPCodecCapability = webrtc.RTPCodecCapability
+	// RTPCodecParameters is W3C's RTCRtpCodecParameters.
+	RTPCodecParameters = webrtc.RTPCodecParameters
+	// RTCPFeedback is an a=rtcp-fb line.
+	RTCPFeedback = webrtc.RTCPFeedback
+	// RTPHeaderExtensionCapability is W3C's RTCRtpHeaderExtensionCapability.
+	RTPHeaderExtensionCapability = webrtc.RTPHeaderExtensionCapability
+	// RTPHeaderExtensionParameter is W3C's RTCRtpHeaderExtensionParameters.
+	RTPHeaderExtensionParameter = webrtc.RTPHeaderExtensionParameter
+	// RTPParameters is W3C's RTCRtpParameters.
+	RTPParameters = webrtc.RTPParameters
+	// RTPCodingParameters is W3C's RTCRtpCodingParameters, and the sources that were chosen.
+	RTPCodingParameters = webrtc.RTPCodingParameters
+	// RTPEncodingParameters is W3C's RTCRtpEncodingParameters, as far as a transceiver is made with them.
+	RTPEncodingParameters = webrtc.RTPEncodingParameters
+	// RTPRtxParameters has the source of retransmissions.
+	RTPRtxParameters = webrtc.RTPRtxParameters
+	// RTPFecParameters has the source of forward error correction, which is always zero: there is none.
+	RTPFecParameters = webrtc.RTPFecParameters
+	// RTPTransceiverInit is W3C's RTCRtpTransceiverInit.
+	RTPTransceiverInit = webrtc.RTPTransceiverInit
+	// RTPTransceiverDirection is W3C's RTCRtpTransceiverDirection. A stopped transceiver's is inactive: see [RTPTransceiver.Stopped].
+	RTPTransceiverDirection = webrtc.RTPTransceiverDirection
+	// SSRC names a source of RTP packets.
+	SSRC = webrtc.SSRC
+	// PayloadType says in a packet which codec it is of.
+	PayloadType = webrtc.PayloadType
 )
+
+// RTPSendParameters is W3C's RTCRtpSendParameters. See [RTPSender.GetParameters].
+type RTPSendParameters struct {
+	RTPParameters
+	Encodings []RTPSendEncoding
+}
+
+// RTPSendEncoding is W3C's RTCRtpEncodingParameters: pion's, and whether the encoding is sent.
+type RTPSendEncoding struct {
+	RTPEncodingParameters
+	Active bool
+}
 
 // W3C's enumerations.
 const (
@@ -112,6 +162,37 @@ const (
 	DataChannelStateOpen       = webrtc.DataChannelStateOpen
 	DataChannelStateClosing    = webrtc.DataChannelStateClosing
 	DataChannelStateClosed     = webrtc.DataChannelStateClosed
+
+	RTPCodecTypeAudio = webrtc.RTPCodecTypeAudio
+	RTPCodecTypeVideo = webrtc.RTPCodecTypeVideo
+
+	RTPTransceiverDirectionSendrecv = webrtc.RTPTransceiverDirectionSendrecv
+	RTPTransceiverDirectionSendonly = webrtc.RTPTransceiverDirectionSendonly
+	RTPTransceiverDirectionRecvonly = webrtc.RTPTransceiverDirectionRecvonly
+	RTPTransceiverDirectionInactive = webrtc.RTPTransceiverDirectionInactive
+)
+
+// The codecs' names.
+const (
+	MimeTypeOpus = webrtc.MimeTypeOpus
+	MimeTypeG722 = webrtc.MimeTypeG722
+	MimeTypePCMU = webrtc.MimeTypePCMU
+	MimeTypePCMA = webrtc.MimeTypePCMA
+	MimeTypeVP8  = webrtc.MimeTypeVP8
+	MimeTypeVP9  = webrtc.MimeTypeVP9
+	MimeTypeH264 = webrtc.MimeTypeH264
+	MimeTypeH265 = webrtc.MimeTypeH265
+	MimeTypeAV1  = webrtc.MimeTypeAV1
+	MimeTypeRTX  = webrtc.MimeTypeRTX
+)
+
+// What a=rtcp-fb lines may ask for.
+const (
+	TypeRTCPFBTransportCC = webrtc.TypeRTCPFBTransportCC
+	TypeRTCPFBGoogREMB    = webrtc.TypeRTCPFBGoogREMB
+	TypeRTCPFBACK         = webrtc.TypeRTCPFBACK
+	TypeRTCPFBCCM         = webrtc.TypeRTCPFBCCM
+	TypeRTCPFBNACK        = webrtc.TypeRTCPFBNACK
 )
 
 // ICECandidate is W3C's RTCIceCandidate: pion's, and the username fragment that says to which ICE generation it belongs.

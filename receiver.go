@@ -1,0 +1,4 @@
+package rtc
+
+// RTPReceiver is W3C's RTCRtpReceiver.
+type RTPReceiver struct{}

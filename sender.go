@@ -1,0 +1,4 @@
+package rtc
+
+// RTPSender is W3C's RTCRtpSender.
+type RTPSender struct{}
