@@ -47,6 +47,11 @@ func (c *Codec) Resilience() bool {
 	return c.Is("rtx") || c.Is("red") || c.Is("ulpfec") || c.Is("flexfec-03") || c.Is("flexfec")
 }
 
+// carriesMedia tells whether the format is one that a section can do with alone. Comfort noise and telephone events go beside others.
+func (c *Codec) carriesMedia() bool {
+	return !c.Resilience() && !c.Is("CN") && !c.Is("telephone-event")
+}
+
 // RepairOf is the payload type that retransmissions are of (RFC 4588 section 8.6, apt).
 func (c *Codec) RepairOf() (uint8, bool) {
 	if !c.Is("rtx") {

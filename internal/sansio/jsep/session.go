@@ -15,6 +15,11 @@ type Config struct {
 	SCTPPort       uint16                                // default 5000
 	BundlePolicy   BundlePolicy
 	AnsweringRole  DTLSRole // chosen when the offer leaves us the choice; default RoleClient
+
+	// Media. The tables are shared by sessions and never changed. A kind without codecs is not supported: its sections are rejected.
+	Codecs     [3][]Codec        // by MediaKind: in order of preference, with the payload types that we offer
+	Extensions []HeaderExtension // those that we offer and accept
+	CNAME      string            // of a=ssrc lines; default a random one
 }
 
 // Session is one side of offer/answer.
@@ -38,6 +43,9 @@ type Session struct {
 	gathered  []gathering   // local candidates
 	nextMid   uint          // no applied description has a mid that is a number from here on
 	told      told          // what the last Change said
+
+	transceivers    []*transceiver // W3C "set of transceivers", in order of creation
+	lastTransceiver TransceiverID
 }
 
 // offerer is a side, or none.

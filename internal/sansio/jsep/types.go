@@ -137,6 +137,12 @@ type Change struct {
 	RolledBack bool
 	// DataRejected tells that the remote side refused the data channel's section: the channels that waited for it are to be closed.
 	DataRejected bool
+
+	// Created are the transceivers that a remote description made, Removed those that a rollback took away again, Stopped those that are
+	// over now.
+	Created, Removed, Stopped []TransceiverID
+	// Media is what [Session.Media] returns; nil when there is nothing about media.
+	Media []MediaSection
 }
 
 // Transport is what the descriptions say about the one transport that carries all media sections.
