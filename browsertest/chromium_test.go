@@ -2,10 +2,11 @@ package browsertest
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -23,15 +24,21 @@ import (
 // patience is how long a test waits for anything. Everything here takes milliseconds; the machine may be busy.
 const patience = 30 * time.Second
 
-//go:embed testdata/peer.html
-var peerPage []byte
+//go:embed testdata/peer.html testdata/media.js
+var testdata embed.FS
 
 var (
 	// shared is the Chromium without flags of a test's own. It starts with the first test that needs it.
-	shared     = sync.OnceValues(func() (*chromium, error) { return launch(nil) })
-	sharedUsed bool
+	shared = launched(nil)
 
-	// pages serves testdata/peer.html: from 127.0.0.1, because crypto.subtle needs a secure context.
+	// media has a fake camera and microphone, which it gives to every page that asks. Such a page's candidates have addresses instead of
+	// .local names. It is a browser of its own because of that.
+	media = launched(map[string]any{
+		"use-fake-device-for-media-stream": true, "use-fake-ui-for-media-stream": true,
+		"autoplay-policy": "no-user-gesture-required", // an AudioContext would wait for one
+	})
+
+	// pages serves testdata: from 127.0.0.1, because crypto.subtle and getUserMedia need a secure context.
 	pages *httptest.Server
 
 	// scratch is a folder for what several tests use.
@@ -43,19 +50,32 @@ func TestMain(m *testing.M) {
 	if scratch, err = os.MkdirTemp("", "browsertest-*"); err != nil {
 		log.Fatal(err)
 	}
-	pages = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(peerPage)
-	}))
+	files, err := fs.Sub(testdata, "testdata")
+	if err != nil {
+		log.Fatal(err)
+	}
+	pages = httptest.NewServer(http.FileServerFS(files))
 	code := m.Run()
-	if sharedUsed {
-		if c, err := shared(); err == nil {
-			c.close()
-		}
+	for _, c := range running {
+		c.close()
 	}
 	pages.Close()
 	os.RemoveAll(scratch)
 	os.Exit(code)
+}
+
+// running are the browsers that tests share. Tests that run in parallel do not start them.
+var running []*chromium
+
+// launched is a browser that starts when it is first asked for, and ends with the program.
+func launched(flags map[string]any) func() (*chromium, error) {
+	return sync.OnceValues(func() (*chromium, error) {
+		c, err := launch(flags)
+		if err == nil {
+			running = append(running, c)
+		}
+		return c, err
+	})
 }
 
 // findChromium is the path of a browser, or "".
@@ -124,17 +144,22 @@ func needChromium(t *testing.T) {
 	t.Skip(msg) // a developer without a browser can run the rest; CI cannot come here
 }
 
-// sharedChromium is the browser without flags.
-func sharedChromium(t *testing.T) *chromium {
+// use is a browser that several tests share; it starts with the first of them.
+func use(t *testing.T, one func() (*chromium, error)) *chromium {
 	t.Helper()
 	needChromium(t)
-	sharedUsed = true
-	c, err := shared()
+	c, err := one()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
+
+// sharedChromium is the browser without flags.
+func sharedChromium(t *testing.T) *chromium { t.Helper(); return use(t, shared) }
+
+// mediaChromium is the browser with fake devices.
+func mediaChromium(t *testing.T) *chromium { t.Helper(); return use(t, media) }
 
 // launchChromium is a browser with flags, for this test only.
 func launchChromium(t *testing.T, flags map[string]any) *chromium {

@@ -218,7 +218,7 @@ type page struct{ *tab }
 
 func (c *chromium) openPeer(t *testing.T) *page {
 	t.Helper()
-	p := &page{c.open(t, pages.URL)}
+	p := &page{c.open(t, pages.URL+"/peer.html")}
 	p.call(nil, "start")
 	return p
 }
