@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -310,6 +311,66 @@ func TestExtensions(t *testing.T) {
 	p.wait(3 * time.Second)
 	if h = send(4, func(h *rtp.Header) {}); h.GetExtension(extMID) != nil {
 		t.Fatal("MID goes on for ever")
+	}
+}
+
+// With KeepTransportCC who numbers packets by himself gets feedback about his numbers, undisturbed by retransmissions; packets without a number
+// are numbered as ever.
+func TestForeignTransportCC(t *testing.T) {
+	p, v, _ := videoPair(t, simnet.Config{Delay: 5 * time.Millisecond})
+	p.end[0].cfg.KeepTransportCC = true
+	p.lose = func(from int, b []byte) bool { return from == 0 && b[1]&127 == vp8 && b[3] == 14 }
+	p.results[0], p.got[1] = nil, nil
+	first := len(packetsOf[*rtcp.TransportLayerCC](p, 0))
+	for n := range 20 {
+		h := rtp.Header{Version: 2, PayloadType: vp8, SequenceNumber: uint16(10 + n)}
+		_ = h.SetExtension(extTransportCC, []byte{77, byte(n)})
+		if err := p.end[0].Send(p.now, v, &h, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		p.wait(10 * time.Millisecond)
+	}
+	p.wait(time.Second)
+	repaired := 0
+	for _, g := range p.got[1] {
+		number := g.header.GetExtension(extTransportCC)
+		if g.repaired {
+			repaired++
+			if number != nil {
+				t.Errorf("a retransmission has the number %x", number)
+			}
+		} else if want := []byte{77, byte(g.header.SequenceNumber - 10)}; !bytes.Equal(number, want) {
+			t.Errorf("packet %d has the number %x, want %x", g.header.SequenceNumber, number, want)
+		}
+	}
+	if repaired != 1 || len(p.got[1]) != 20 {
+		t.Fatalf("%d packets, %d repaired", len(p.got[1]), repaired)
+	}
+	arrived := make(map[uint16]bool)
+	for _, f := range packetsOf[*rtcp.TransportLayerCC](p, 0)[first:] {
+		n := f.BaseSequenceNumber
+		for _, chunk := range f.PacketChunks {
+			switch c := chunk.(type) {
+			case *rtcp.RunLengthChunk:
+				for range c.RunLength {
+					arrived[n] = c.PacketStatusSymbol != rtcp.TypeTCCPacketNotReceived
+					n++
+				}
+			case *rtcp.StatusVectorChunk:
+				for _, symbol := range c.SymbolList {
+					arrived[n] = symbol != rtcp.TypeTCCPacketNotReceived
+					n++
+				}
+			}
+		}
+	}
+	for n := range uint16(20) {
+		if arrived[77<<8+n] != (n != 4) {
+			t.Errorf("number %d: the peer says %t", n, arrived[77<<8+n])
+		}
+	}
+	if len(p.results[0]) != 0 {
+		t.Errorf("%d results about packets that somebody else accounts for", len(p.results[0]))
 	}
 }
 

@@ -11,6 +11,7 @@ type packet struct {
 	sent    instant // last time; zero: it waits
 	resends uint8
 	queued  bool // as a retransmission
+	foreign bool // its transport-wide number is the user's
 }
 
 // history is the ring of the last packets of a source: those that wait to be sent, and those that may be asked for again. It grows while its

@@ -23,6 +23,9 @@ type Config struct {
 	HistoryPackets int           // and of how many of a source, a power of two; 2048
 	MaxStreams     int           // that are received at a time; 1024
 	ReportInterval time.Duration // between reports, on the average; 1 s
+	// KeepTransportCC leaves a transport-wide number that a packet given to Send carries as it is: whoever wrote it reads the feedback. Then
+	// retransmissions have none, and there are no results about these packets.
+	KeepTransportCC bool
 }
 
 func (c *Config) complete() {
@@ -70,6 +73,7 @@ type Machine struct {
 	queues     [numClasses]fifo
 	pace       pacer
 	sentLog    sentLog
+	foreign    bool // packets came with transport-wide numbers of their own
 	rtcp       [][]byte
 	report     instant // when the next reports are due
 
@@ -270,6 +274,7 @@ func (m *Machine) writeNACKs(s *stream) {
 	var gaveUp bool
 	if m.asked, gaveUp = s.nack.ask(m.now, m.rtt, m.asked[:0]); len(m.asked) > 0 {
 		s.counts.NACKs += uint64(len(m.asked))
+		s.counts.NACKMessages++
 		m.writeNow(&rtcp.TransportLayerNack{
 			SenderSSRC: m.localSSRC(), MediaSSRC: s.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(m.asked),
 		})

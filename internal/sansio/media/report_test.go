@@ -128,6 +128,9 @@ func TestReportsOfRepairs(t *testing.T) {
 	if c.RetransmittedPackets != 71 || c.NACKs != 71 || r.NACKs != 71 || r.Repaired != 71 || r.RTXPackets != 71 || r.RTXBytes != 71*500 {
 		t.Errorf("sender %+v, receiver %+v", c, r)
 	}
+	if n := uint64(len(packetsOf[*rtcp.TransportLayerNack](p, 0))); n == 0 || c.NACKMessages != n || r.NACKMessages != n {
+		t.Errorf("%d NACKs, the sender counts %d, the receiver %d", n, c.NACKMessages, r.NACKMessages)
+	}
 }
 
 // Without a=rtcp-rsize each RTCP packet is a compound that begins with a report and has the name (RFC 3550 section 6.1).

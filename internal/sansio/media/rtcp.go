@@ -131,6 +131,7 @@ func (m *Machine) handleNACK(p *rtcp.TransportLayerNack) {
 		m.drops.Feedback++
 		return
 	}
+	s.counts.NACKMessages++
 	for _, pair := range p.Nacks {
 		for i := range uint16(17) {
 			if i > 0 && pair.LostPackets>>(i-1)&1 == 0 {

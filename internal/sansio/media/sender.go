@@ -64,7 +64,8 @@ type SenderCounts struct {
 	RetransmittedPackets, RetransmittedBytes uint64
 	Dropped                                  uint64        // given to Send, and never sent: the queue was full
 	Duplicates                               uint64        // given to Send twice
-	NACKs, PLIs, FIRs                        uint64        // received; NACKs by packets
+	NACKs, PLIs, FIRs                        uint64        // received; NACKs by packets that were asked for
+	NACKMessages                             uint64        // W3C's nackCount
 	QueueDelay                               time.Duration // of all packets together
 	Remote                                   ReceptionReport
 	MID, RID                                 string
@@ -187,7 +188,13 @@ func (m *Machine) Send(now time.Time, id SenderID, header *rtp.Header, payload [
 	if s.heard {
 		mid, rid = 0, 0 // RFC 8843 section 15.2 lets us stop when the peer knows the source
 	}
-	m.fillHeader(h, header, &s.enc, mid, rid)
+	number, foreign := m.zeros[:2], false
+	if m.cfg.KeepTransportCC && s.enc.Extensions.TransportCC != 0 {
+		if n := header.GetExtension(s.enc.Extensions.TransportCC); len(n) == 2 {
+			number, foreign, m.foreign = n, true, true
+		}
+	}
+	m.fillHeader(h, header, &s.enc, mid, rid, number)
 	h.SSRC = s.enc.SSRC
 	h.SequenceNumber = uint16(n)
 	h.Timestamp = header.Timestamp + s.tsOffset
@@ -210,6 +217,7 @@ func (m *Machine) Send(now time.Time, id SenderID, header *rtp.Header, payload [
 		panic("BUG: " + err.Error())
 	}
 	p.header = length
+	p.foreign = foreign
 	p.b = append(p.b, payload...)
 	if padding > 0 {
 		for range padding - 1 {

@@ -55,7 +55,8 @@ type StreamCounts struct {
 	Duplicates                        uint64
 	Repaired                          uint64 // packets that came by RTX or again after a NACK
 	RTXPackets, RTXBytes              uint64
-	NACKs, PLIs, FIRs                 uint64 // sent; NACKs by packets, as W3C's nackCount
+	NACKs, PLIs, FIRs                 uint64 // sent; NACKs by packets that were asked for
+	NACKMessages                      uint64 // W3C's nackCount
 	Jitter                            time.Duration
 	LastPacket                        time.Time
 	SSRC, RTXSSRC                     uint32

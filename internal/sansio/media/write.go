@@ -53,7 +53,7 @@ func (m *Machine) pollPacket(dst []byte, s *sender, p *packet, again bool) []byt
 		s.counts.RetransmittedPackets++
 		s.counts.RetransmittedBytes += uint64(payload)
 	} else {
-		m.stamp(s, p.b, len(p.b))
+		m.stamp(s, p.b, p.foreign)
 		s.counts.QueueDelay += m.now.since(p.put)
 		s.timestamp, s.stampedAt = binary.BigEndian.Uint32(p.b[4:]), p.put
 	}
@@ -74,7 +74,11 @@ func (m *Machine) pollRetransmission(dst []byte, s *sender, p *packet) []byte {
 		panic("BUG: " + err.Error())
 	}
 	h := &m.out
-	m.fillHeader(h, &m.stored, &s.enc, s.enc.Extensions.MID, s.enc.Extensions.RepairedRID)
+	number := m.zeros[:2]
+	if m.foreign {
+		number = nil // whoever numbers the others knows nothing of this one
+	}
+	m.fillHeader(h, &m.stored, &s.enc, s.enc.Extensions.MID, s.enc.Extensions.RepairedRID, number)
 	if pl := s.enc.payload(m.stored.PayloadType); pl != nil {
 		h.PayloadType = pl.RTXType
 	}
@@ -90,7 +94,7 @@ func (m *Machine) pollRetransmission(dst []byte, s *sender, p *packet) []byte {
 	}
 	m.scratch = binary.BigEndian.AppendUint16(m.scratch, uint16(p.seq))
 	m.scratch = append(m.scratch, payload...)
-	m.stamp(s, m.scratch, len(m.scratch))
+	m.stamp(s, m.scratch, m.foreign)
 	s.counts.RetransmittedPackets++
 	s.counts.RetransmittedBytes += uint64(len(payload)) + 2
 	s.count(len(payload)+2, length)
@@ -117,8 +121,9 @@ func (m *Machine) seal(dst, b []byte) []byte {
 }
 
 // fillHeader makes h what src becomes in a packet of e: the machine's own extensions first, at places that stamp knows, then the others of
-// src. mid and rid are the identifiers with which the names of e go along; zero: without.
-func (m *Machine) fillHeader(h, src *rtp.Header, e *Encoding, mid, rid uint8) {
+// src. mid and rid are the identifiers with which the names of e go along; zero: without. number is the transport-wide one, which stamp replaces if
+// it is ours; nil: without.
+func (m *Machine) fillHeader(h, src *rtp.Header, e *Encoding, mid, rid uint8, number []byte) {
 	h.Version, h.Padding, h.Marker, h.PayloadType, h.Timestamp = 2, src.Padding, src.Marker, src.PayloadType, src.Timestamp
 	h.CSRC = append(h.CSRC[:0], src.CSRC...)
 	h.Extensions = h.Extensions[:0]
@@ -134,8 +139,8 @@ func (m *Machine) fillHeader(h, src *rtp.Header, e *Encoding, mid, rid uint8) {
 			}
 		}
 	}
-	set(x.TransportCC, m.zeros[:2])
 	set(x.AbsSendTime, m.zeros[:3])
+	set(x.TransportCC, number)
 	m.names[0] = append(m.names[0][:0], e.MID...)
 	m.names[1] = append(m.names[1][:0], e.RID...)
 	set(mid, m.names[0])
@@ -161,8 +166,8 @@ func (x *Extensions) twoBytes(e *Encoding) bool {
 	return max(x.TransportCC, x.AbsSendTime, x.MID, x.RID, x.RepairedRID) > 14 || max(len(e.MID), len(e.RID)) > 16
 }
 
-// stamp writes what is known only when a packet leaves: its transport-wide number and the time.
-func (m *Machine) stamp(s *sender, b []byte, size int) {
+// stamp writes what is known only when a packet leaves: the time and its transport-wide number, unless that is foreign.
+func (m *Machine) stamp(s *sender, b []byte, foreign bool) {
 	x := s.enc.Extensions
 	if x.TransportCC == 0 && x.AbsSendTime == 0 {
 		return
@@ -172,13 +177,13 @@ func (m *Machine) stamp(s *sender, b []byte, size int) {
 	if binary.BigEndian.Uint16(b[at-4:]) == rtp.ExtensionProfileTwoByte {
 		prefix = 2
 	}
-	if x.TransportCC != 0 {
-		binary.BigEndian.PutUint16(b[at+prefix:], m.sentLog.add(m.now, size, s, binary.BigEndian.Uint16(b[2:])))
-		at += prefix + 2
-	}
 	if x.AbsSendTime != 0 {
 		// 24 bits of NTP time: 6 of seconds, 18 of their fraction.
 		t := m.ntp(m.now) >> 14
 		b[at+prefix], b[at+prefix+1], b[at+prefix+2] = byte(t>>16), byte(t>>8), byte(t)
+		at += prefix + 3
+	}
+	if x.TransportCC != 0 && !foreign {
+		binary.BigEndian.PutUint16(b[at+prefix:], m.sentLog.add(m.now, len(b), s, binary.BigEndian.Uint16(b[2:])))
 	}
 }
