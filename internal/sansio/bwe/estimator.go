@@ -38,6 +38,7 @@ type Estimator struct {
 	back  time.Duration
 
 	last    time.Time // feedback came
+	waiting time.Time // since when something was sent that no feedback has come after; zero: nothing was
 	lowered time.Time // last decrease
 	rtt     time.Duration
 }
@@ -61,15 +62,22 @@ func (e *Estimator) Target() float64 { return e.target }
 // LossRate is the share of packets that were lost lately.
 func (e *Estimator) LossRate() float64 { return e.loss.rate() }
 
+// HandleSent tells that something was sent that feedback has to come for.
+func (e *Estimator) HandleSent(now time.Time) {
+	if e.waiting.IsZero() {
+		e.waiting = now
+	}
+}
+
 // silence is how long feedback may be away before the target falls: the path, or the way back, is gone.
 const silence = time.Second
 
 // PollTimeout is when HandleTimeout is due; zero: never.
 func (e *Estimator) PollTimeout() time.Time {
-	if e.last.IsZero() || e.target <= e.cfg.Min {
+	if e.waiting.IsZero() || e.last.IsZero() || e.target <= e.cfg.Min {
 		return time.Time{}
 	}
-	return e.last.Add(silence)
+	return e.waiting.Add(silence)
 }
 
 // HandleTimeout lowers the target when there is no feedback.
@@ -77,7 +85,7 @@ func (e *Estimator) HandleTimeout(now time.Time) {
 	if at := e.PollTimeout(); at.IsZero() || now.Before(at) {
 		return
 	}
-	e.last = now
+	e.waiting = now
 	e.lower(now, e.target/2)
 	e.silent = true
 }
@@ -87,7 +95,7 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 	if len(results) == 0 {
 		return
 	}
-	e.last = now
+	e.last, e.waiting = now, time.Time{}
 	if e.silent {
 		// The path is back, and is another one perhaps: all begins anew. What was sent in vain says nothing about it.
 		*e = Estimator{cfg: e.cfg, target: e.target, trend: newTrend(), last: now, lowered: e.lowered}

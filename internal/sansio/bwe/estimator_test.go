@@ -67,6 +67,7 @@ func (f *flow) run(d time.Duration, oneWay time.Duration) float64 {
 }
 
 func (f *flow) send(size int) {
+	f.e.HandleSent(f.now)
 	at, n := f.out.Send(f.now, size)
 	r := Result{Sent: f.now, Size: size, Arrived: n > 0}
 	if n > 0 {

@@ -16,7 +16,7 @@
 //			// EventStream: there is something to listen to
 //		}
 //		// wait for datagrams, for packets to send, or until m.PollTimeout()
-//		if p, ok := m.HandleRTP(now, datagram); ok { // by RFC 5761: payload type 64 to 95 means RTCP
+//		if p, ok := m.HandleRTP(now, datagram); ok && p.Stream != 0 { // by RFC 5761: payload type 64 to 95 means RTCP
 //			// p is for the user
 //		}
 //		m.HandleRTCP(now, datagram)

@@ -7,12 +7,13 @@ type EventKind uint8
 
 // The kinds of events, with the fields of Event that they use.
 const (
-	EventStream      EventKind = iota + 1 // Stream, MID, RID, SSRC, PayloadType: a source of the peer has begun
-	EventStreamEnded                      // Stream, MID, RID, SSRC: it is no longer negotiated
-	EventStreamMuted                      // Stream, SSRC: the peer said BYE; the next packet ends it
-	EventPayloadType                      // Stream, PayloadType: the source uses another one now
-	EventKeyframe                         // Sender: the peer asks for a keyframe
-	EventEstimate                         // Bitrate, SSRCs: the peer's estimate of what it can receive (REMB)
+	EventStream        EventKind = iota + 1 // Stream, MID, RID, SSRC, PayloadType: a source of the peer has begun
+	EventStreamEnded                        // Stream, MID, RID, SSRC: it is no longer negotiated
+	EventStreamMuted                        // Stream, SSRC: the peer said BYE, or the section does not receive now
+	EventStreamUnmuted                      // Stream, SSRC: a packet came
+	EventPayloadType                        // Stream, PayloadType: the source uses another one now
+	EventKeyframe                           // Sender: the peer asks for a keyframe
+	EventEstimate                           // Bitrate, SSRCs: the peer's estimate of what it can receive (REMB)
 )
 
 // Event is one thing that happened. Events come in one order.
@@ -64,6 +65,7 @@ type Stats struct {
 	RTCPBytesSent, RTCPBytesReceived uint64
 	RTCPDropped                      uint64 // ours, for which there was no room
 	Queued                           int    // packets that wait to be sent
+	Numbered                         uint64 // packets sent that transport-wide feedback will tell about
 	RoundTrip                        time.Duration
 }
 
@@ -74,6 +76,6 @@ func (m *Machine) Stats() Stats {
 	for i := range m.queues {
 		s.Queued += m.queues[i].n
 	}
-	s.RoundTrip = m.rtt
+	s.RoundTrip, s.Numbered = m.rtt, m.sentLog.all
 	return s
 }

@@ -26,6 +26,9 @@ func (m *Machine) PollResults() []PacketResult {
 	return r
 }
 
+// Numbered is how many packets were sent that feedback has to come for.
+func (m *Machine) Numbered() uint64 { return m.sentLog.all }
+
 // peerClock unwraps the peer's arrival times.
 type peerClock struct {
 	last  time.Duration

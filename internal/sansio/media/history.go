@@ -51,6 +51,9 @@ func (h *history) grow() {
 	h.ring = ring
 }
 
+// drop forgets all packets.
+func (h *history) drop() { h.ring = nil }
+
 // find returns the packet with seq, nil when it is not there.
 func (h *history) find(seq uint64) *packet {
 	if len(h.ring) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/pion/interceptor/pkg/twcc"
@@ -53,7 +54,11 @@ type Machine struct {
 	now   instant
 	ssrc  uint32 // of our reports while nothing is sent
 
-	tx, rx *srtp.Context
+	keys    Keys
+	tx, rx  *srtp.Context
+	sources map[uint32]struct{} // that rx keeps something of
+
+	overhead int // that protection adds to an RTP packet
 
 	sections    []*section
 	transportCC uint8 // identifier of the extension; zero: not negotiated
@@ -63,6 +68,7 @@ type Machine struct {
 	streams    []*stream
 	bindings   map[uint32]binding
 	lastStream StreamID
+	due        instant // no stream has anything to say before
 	recorder   *twcc.Recorder
 	arrivals   int     // packets since the last transport-wide feedback
 	ccNext     instant // when the next is due
@@ -78,6 +84,7 @@ type Machine struct {
 	report     instant // when the next reports are due
 
 	rtt       time.Duration
+	hasRTT    bool // from reports
 	peerClock peerClock
 	results   []PacketResult
 	events    []Event
@@ -115,7 +122,7 @@ type Packet struct {
 	Repaired bool
 }
 
-// HandleRTP takes a protected RTP packet, and returns it in the clear if it is to be given to the user.
+// HandleRTP takes a protected RTP packet, and returns it in the clear, with a Stream if it is to be given to the user. False: it is not authentic.
 func (m *Machine) HandleRTP(now time.Time, b []byte) (Packet, bool) {
 	m.enter(now)
 	m.stats.RTPReceived++
@@ -132,9 +139,15 @@ func (m *Machine) HandleRTP(now time.Time, b []byte) (Packet, bool) {
 	header, err := m.in.Unmarshal(plain)
 	if err != nil {
 		m.drops.Malformed++
-		return Packet{}, false
+		return Packet{}, true
 	}
 	m.record()
+	p, _ := m.take(plain, header)
+	return p, true
+}
+
+// take finds out what an authentic packet is of.
+func (m *Machine) take(plain []byte, header int) (Packet, bool) {
 	bound, ok := m.route(&m.in)
 	if !ok {
 		return Packet{}, false
@@ -159,9 +172,15 @@ func (m *Machine) HandleRTP(now time.Time, b []byte) (Packet, bool) {
 		s.payloadType, s.clockRate, s.hasTransit = m.in.PayloadType, codec.ClockRate, false
 		m.push(Event{Kind: EventPayloadType, Stream: s.id, PayloadType: s.payloadType})
 	}
+	highest := s.seq.last
 	if !s.arrive(m.now, m.in.SequenceNumber, m.in.Timestamp, len(payload), header, bound.rtx) {
 		return Packet{}, false
 	}
+	if s.muted && s.seq.last > highest {
+		s.muted = false
+		m.push(Event{Kind: EventStreamUnmuted, Stream: s.id, SSRC: s.ssrc})
+	}
+	m.due = sooner(m.due, s.deadline())
 	if m.report == 0 {
 		m.scheduleReport()
 	}
@@ -252,10 +271,14 @@ func (m *Machine) writeFeedback() {
 	if m.tx == nil {
 		return
 	}
-	for _, s := range m.streams {
-		m.writeNACKs(s)
-		if s.wanted && s.keyframe <= m.now {
-			m.writeKeyframeRequest(s)
+	if m.due != 0 && m.due <= m.now {
+		m.due = 0
+		for _, s := range m.streams {
+			m.writeNACKs(s)
+			if s.wanted && s.keyframe <= m.now {
+				m.writeKeyframeRequest(s)
+			}
+			m.due = sooner(m.due, s.deadline())
 		}
 	}
 	if m.ccNext != 0 && m.ccNext <= m.now {
@@ -265,8 +288,9 @@ func (m *Machine) writeFeedback() {
 		}
 	}
 	if m.report != 0 && m.report <= m.now {
-		m.writeReports()
-		m.scheduleReport()
+		if m.report = 0; m.writeReports() {
+			m.scheduleReport()
+		}
 	}
 }
 
@@ -293,6 +317,7 @@ func (m *Machine) RequestKeyframe(now time.Time, id StreamID) {
 	m.enter(now)
 	if s := m.stream(id); s != nil {
 		s.wanted = true
+		m.due = sooner(m.due, s.deadline())
 	}
 }
 
@@ -320,32 +345,61 @@ func (m *Machine) PollTimeout() time.Time {
 	if m.tx == nil {
 		return time.Time{}
 	}
-	at := sooner(m.report, m.ccNext)
-	for _, s := range m.streams {
-		at = sooner(at, s.nack.next)
-		if s.wanted {
-			at = sooner(at, max(s.keyframe, 1))
-		}
-	}
-	if m.queues[classRepair].n > 0 || m.queues[classVideo].n > 0 {
-		at = sooner(at, max(m.pace.next(), 1))
+	at := sooner(sooner(m.report, m.ccNext), m.due)
+	if (m.queues[classRepair].n > 0 || m.queues[classVideo].n > 0) && !m.pace.open(m.now) {
+		at = sooner(at, m.pace.next())
 	}
 	return m.at(at)
 }
 
-// HandleTimeout takes note of the time. What is due leaves with PollWrite.
-func (m *Machine) HandleTimeout(now time.Time) { m.enter(now) }
+// HandleTimeout does what is due. What there is to send leaves with PollWrite.
+func (m *Machine) HandleTimeout(now time.Time) {
+	m.enter(now)
+	m.writeFeedback()
+}
 
-// Close queues BYE for all that was sent.
+// Close ends all streams, drops what waits to be sent, and queues BYE for all that was.
 func (m *Machine) Close(now time.Time) {
 	m.enter(now)
+	m.SetSections(nil)
+	m.dropQueued()
 	var ended []uint32
 	for _, s := range m.senders {
 		if s.seq.begun {
 			ended = append(ended, s.enc.SSRC)
 		}
 	}
-	if len(ended) > 0 && m.tx != nil {
-		m.goodbye(ended[:min(len(ended), maxBlocks)]...)
+	for some := range slices.Chunk(ended, maxBlocks) {
+		m.goodbye(some...)
 	}
+	m.report, m.ccNext, m.arrivals, m.due = 0, 0, 0, 0
+}
+
+// Stop ends protection: the keys are no longer to be used. Nothing is sent or received any more.
+func (m *Machine) Stop() {
+	m.tx, m.rx, m.rtcp = nil, nil, nil
+	m.dropQueued()
+}
+
+// dropQueued drops the packets that wait.
+func (m *Machine) dropQueued() {
+	for _, s := range m.senders {
+		for i := range m.queues {
+			m.queues[i].remove(s)
+		}
+		s.history.drop()
+	}
+}
+
+// Rest gives back the memory that is only needed while packets go to and fro. What was sent cannot be asked for again afterwards.
+func (m *Machine) Rest() {
+	for i := range m.queues {
+		if m.queues[i].n > 0 {
+			return // of packets that wait for the pacer
+		}
+	}
+	m.dropQueued()
+	m.queues = [numClasses]fifo{}
+	m.sentLog = sentLog{next: m.sentLog.next, all: m.sentLog.all}
+	m.results, m.scratch, m.asked = nil, nil, nil
 }

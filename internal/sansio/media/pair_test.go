@@ -132,7 +132,7 @@ func (p *pair) receive(to int, b []byte) {
 		p.results[to] = append(p.results[to], m.PollResults()...)
 		return
 	}
-	if got, ok := m.HandleRTP(p.now, b); ok {
+	if got, ok := m.HandleRTP(p.now, b); ok && got.Stream != 0 {
 		if p.onPacket != nil {
 			p.onPacket(to, got)
 			return

@@ -2,20 +2,21 @@ package media
 
 // queued is a packet that waits to be sent: the place in its sender's history.
 type queued struct {
-	s   *sender
-	seq uint64
-	rtx bool
+	s     *sender
+	seq   uint64
+	class uint8
+	rtx   bool
 }
 
 // Classes of packets, the most urgent first.
 const (
-	classAudio = iota // is small, and late audio is heard
+	classAudio uint8 = iota // is small, and late audio is heard
 	classRepair
 	classVideo
 	numClasses
 )
 
-func priority(k Kind) int {
+func priority(k Kind) uint8 {
 	if k == Audio {
 		return classAudio
 	}

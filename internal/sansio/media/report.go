@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -20,9 +21,13 @@ func (m *Machine) localSSRC() uint32 {
 }
 
 // writeReports sends what is regularly due: a sender report for each source that sent, with reports of what is received, and the name of
-// all (RFC 3550 section 6.1: each compound packet has a report first, and SDES).
-func (m *Machine) writeReports() {
-	blocks := m.receptionReports()
+// all (RFC 3550 section 6.1: each compound packet has a report first, and SDES). False: nothing was sent or received since the last time, and
+// nothing is to be said until something is.
+func (m *Machine) writeReports() bool {
+	blocks, heard := m.receptionReports()
+	if !heard && !slices.ContainsFunc(m.senders, func(s *sender) bool { return s.reported }) {
+		return false
+	}
 	var packets []rtcp.Packet
 	size := 0
 	flush := func() {
@@ -60,11 +65,11 @@ func (m *Machine) writeReports() {
 	for len(blocks) > 0 {
 		m.writeCompound([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: m.localSSRC(), Reports: take()}})
 	}
+	return true
 }
 
-// receptionReports is RFC 3550 appendix A.3 for each source that was heard since the last time.
-func (m *Machine) receptionReports() []rtcp.ReceptionReport {
-	var blocks []rtcp.ReceptionReport
+// receptionReports is RFC 3550 appendix A.3 for each source that has not ended. Heard says whether anything came since the last time.
+func (m *Machine) receptionReports() (blocks []rtcp.ReceptionReport, heard bool) {
 	for _, s := range m.streams {
 		expected, received := s.expected(), s.counts.Packets
 		if expected == 0 || s.muted && expected == s.reportedExpected {
@@ -79,6 +84,7 @@ func (m *Machine) receptionReports() []rtcp.ReceptionReport {
 		if e, lost := expected-s.reportedExpected, int64(expected-s.reportedExpected)-int64(received-s.reportedReceived); e > 0 && lost > 0 {
 			r.FractionLost = uint8(min(lost<<8/int64(e), 255))
 		}
+		heard = heard || received != s.reportedReceived
 		s.reportedExpected, s.reportedReceived = expected, received
 		if s.sr.ntp != 0 {
 			r.LastSenderReport = compact(s.sr.ntp)
@@ -86,7 +92,7 @@ func (m *Machine) receptionReports() []rtcp.ReceptionReport {
 		}
 		blocks = append(blocks, r)
 	}
-	return blocks
+	return blocks, heard
 }
 
 // writeCompound completes packets that begin with a report and puts them into the queue.

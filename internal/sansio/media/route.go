@@ -12,6 +12,9 @@ type binding struct {
 // that belongs nowhere.
 func (m *Machine) route(h *rtp.Header) (b binding, ok bool) {
 	b, bound := m.bindings[h.SSRC]
+	if !bound {
+		m.note(h.SSRC)
+	}
 	sec := m.sectionOf(h)
 	if sec == nil {
 		// "If the packet has a MID and that MID is not in the table […], then the packet is not associated": sectionOf said so.
@@ -21,15 +24,15 @@ func (m *Machine) route(h *rtp.Header) (b binding, ok bool) {
 		}
 		sec = b.stream.section
 	}
+	if !sec.Receiving {
+		m.drops.Unwanted++
+		return binding{}, false
+	}
 	if bound && b.stream.section == sec {
 		return b, true
 	}
 	if bound && !b.rtx {
 		m.endStream(b.stream) // its source is somebody else's now
-	}
-	if !sec.Receiving {
-		m.drops.Unwanted++
-		return binding{}, false
 	}
 	codec := sec.codec(h.PayloadType)
 	if codec == nil {

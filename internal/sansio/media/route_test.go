@@ -111,7 +111,7 @@ func (m *Machine) checkRoutes() {
 	m.check()
 }
 
-// A stream ends when its section goes, stops receiving or loses the payload type; others stay as they are.
+// A stream is muted while its section does not receive and goes on afterwards; it ends with its section. Others stay as they are.
 func TestSectionsChange(t *testing.T) {
 	p := newPair(t, 1, simnet.Config{})
 	for _, m := range p.end {
@@ -129,7 +129,7 @@ func TestSectionsChange(t *testing.T) {
 	p.send(0, a, 2, opus, 10)
 	p.send(0, v, 2, vp8, 10)
 	p.wait(time.Millisecond)
-	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStreamEnded || p.events[1][0].SSRC != 2000 {
+	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStreamMuted || p.events[1][0].SSRC != 2000 {
 		t.Fatalf("events %+v", p.events[1])
 	}
 	if len(p.got[1]) != 3 || p.end[1].Stats().Drops.Unwanted != 1 {
@@ -139,7 +139,14 @@ func TestSectionsChange(t *testing.T) {
 	p.end[1].SetSections([]Section{audioSection("a"), videoSection("v")})
 	p.send(0, v, 3, vp8, 10)
 	p.wait(time.Millisecond)
-	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStream || len(p.got[1]) != 4 {
+	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStreamUnmuted || len(p.got[1]) != 5 { // the one that was dropped is asked for
+		t.Fatalf("events %+v", p.events[1])
+	}
+	p.events[1] = nil
+	p.end[1].SetSections([]Section{audioSection("a")})
+	p.send(0, v, 4, vp8, 10)
+	p.wait(time.Millisecond)
+	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStreamEnded || len(p.got[1]) != 5 {
 		t.Fatalf("events %+v", p.events[1])
 	}
 }
@@ -167,5 +174,8 @@ func TestGoodbye(t *testing.T) {
 	p.wait(time.Millisecond)
 	if c, _ := p.end[1].StreamCounts(1); c.Muted || c.Packets != 2 {
 		t.Fatalf("%+v", c)
+	}
+	if e := p.events[1][len(p.events[1])-1]; e.Kind != EventStreamUnmuted || e.SSRC != 1000 {
+		t.Fatalf("events %+v", p.events[1])
 	}
 }

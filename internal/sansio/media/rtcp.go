@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -22,6 +23,7 @@ func (m *Machine) HandleRTCP(now time.Time, b []byte) ([]byte, bool) {
 		m.refuse(err)
 		return nil, false
 	}
+	m.note(binary.BigEndian.Uint32(plain[4:]))
 	packets, err := rtcp.Unmarshal(plain)
 	if err != nil {
 		m.drops.Malformed++
@@ -45,9 +47,8 @@ func (m *Machine) handleRTCP(p rtcp.Packet) {
 		m.handleReports(p.Reports)
 	case *rtcp.Goodbye:
 		for _, ssrc := range p.Sources {
-			if b, ok := m.bindings[ssrc]; ok && !b.rtx && !b.stream.muted {
-				b.stream.muted = true
-				m.push(Event{Kind: EventStreamMuted, Stream: b.stream.id, SSRC: ssrc})
+			if b, ok := m.bindings[ssrc]; ok && !b.rtx {
+				m.mute(b.stream)
 			}
 		}
 	case *rtcp.TransportLayerNack:
@@ -109,17 +110,26 @@ func (m *Machine) handleReports(reports []rtcp.ReceptionReport) {
 		remote.RoundTrip = fromCompact(uint32(rtt))
 		remote.RoundTrips++
 		remote.TotalRTT += remote.RoundTrip
-		m.SetRTT(remote.RoundTrip)
+		m.measured(remote.RoundTrip)
 	}
 }
 
 // maxRoundTrip is more than what a conversation bears; a report that tells of a longer one has an LSR of another time.
 const maxRoundTrip = 30 * time.Second
 
-// SetRTT tells the path's round-trip time, which is between the requests for a packet.
+// SetRTT tells the path's round-trip time, which is between the requests for a packet. It counts until reports have told one.
 func (m *Machine) SetRTT(rtt time.Duration) {
-	if m.rtt == 0 {
+	if !m.hasRTT {
 		m.rtt = rtt
+	}
+}
+
+// PathChanged tells that the path is another one: its round-trip time is not known yet.
+func (m *Machine) PathChanged() { m.hasRTT = false }
+
+func (m *Machine) measured(rtt time.Duration) {
+	if !m.hasRTT {
+		m.rtt, m.hasRTT = rtt, true
 	}
 	m.rtt += (rtt - m.rtt) / 8
 }
@@ -157,7 +167,7 @@ func (m *Machine) repair(s *sender, seq uint16) {
 		return
 	}
 	p.queued = true
-	m.queues[classRepair].push(queued{s, n, true})
+	m.queues[classRepair].push(queued{s, n, classRepair, true})
 }
 
 // askedForKeyframe tells of a request, but not of those that come before its answer can have arrived.

@@ -83,7 +83,8 @@ func (s *section) knowsRID(rid []byte) bool {
 	return slices.ContainsFunc(s.RIDs, func(r string) bool { return r == string(rid) })
 }
 
-// SetSections tells what was negotiated: all sections, each time. Streams of a section that is gone, or receives no more, end.
+// SetSections tells what was negotiated: all sections, each time. Streams of a section that is gone end, those of one that does not receive now
+// are muted.
 func (m *Machine) SetSections(sections []Section) {
 	m.sections = m.sections[:0:0]
 	m.transportCC, m.reducedSize = 0, len(sections) > 0
@@ -95,11 +96,12 @@ func (m *Machine) SetSections(sections []Section) {
 	}
 	for _, s := range slices.Clone(m.streams) {
 		sec := m.section(s.mid)
-		switch {
-		case sec == nil || !sec.Receiving || sec.codec(s.payloadType) == nil:
+		if sec == nil {
 			m.endStream(s)
-		default:
-			s.section = sec
+			continue
+		}
+		if s.section = sec; !sec.Receiving {
+			m.mute(s)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -93,10 +94,10 @@ func (m *Machine) AddSender(e Encoding) SenderID {
 	return s.id
 }
 
-// UpdateSender tells what a new negotiation, or the user, has made of an encoding. Its source stays.
+// UpdateSender tells what a new negotiation, or the user, has made of an encoding. Its source stays, whatever e says.
 func (m *Machine) UpdateSender(id SenderID, e Encoding) {
 	if s := m.sender(id); s != nil {
-		e.SSRC, e.RTX = s.enc.SSRC, s.enc.RTX
+		e.SSRC = s.enc.SSRC
 		s.enc = e
 		s.setHistory(m.cfg.HistoryTime)
 	}
@@ -134,12 +135,11 @@ func (m *Machine) NewSource(id SenderID) {
 }
 
 func (m *Machine) sender(id SenderID) *sender {
-	for _, s := range m.senders {
-		if s.id == id {
-			return s
-		}
+	i, ok := slices.BinarySearchFunc(m.senders, id, func(s *sender, id SenderID) int { return cmp.Compare(s.id, id) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return m.senders[i]
 }
 
 func (m *Machine) senderOf(ssrc uint32) *sender {
@@ -225,7 +225,8 @@ func (m *Machine) Send(now time.Time, id SenderID, header *rtp.Header, payload [
 		}
 		p.b = append(p.b, byte(padding))
 	}
-	m.queues[priority(s.enc.Kind)].push(queued{s, n, false})
+	class := priority(s.enc.Kind)
+	m.queues[class].push(queued{s, n, class, false})
 	return nil
 }
 

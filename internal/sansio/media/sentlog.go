@@ -26,6 +26,7 @@ type sentLog struct {
 	ring []sentPacket
 	next uint16
 	n    int
+	all  uint64 // that were ever added
 }
 
 func (l *sentLog) add(now instant, size int, s *sender, rtp uint16) uint16 {
@@ -34,6 +35,7 @@ func (l *sentLog) add(now instant, size int, s *sender, rtp uint16) uint16 {
 	}
 	seq := l.next
 	l.next++
+	l.all++
 	l.n = min(l.n+1, len(l.ring))
 	l.ring[seq&uint16(len(l.ring)-1)] = sentPacket{seq: seq, ssrc: s.enc.SSRC, rtp: rtp, size: int32(size), at: now}
 	return seq

@@ -35,7 +35,7 @@ type stream struct {
 	fir      uint8   // sequence number of the last FIR
 	wanted   bool    // a keyframe request waits to be sent
 	keyframe instant // when the next one may leave
-	muted    bool    // BYE came
+	muted    bool    // nothing comes: BYE did, or the section does not receive
 	counts   StreamCounts
 }
 
@@ -100,7 +100,6 @@ func (s *stream) arrive(now instant, seq uint16, timestamp uint32, payload, head
 		s.nack.arrive(n)
 	}
 	s.last = now
-	s.muted = false
 	s.counts.Packets++
 	s.counts.Bytes += uint64(payload)
 	s.counts.HeaderBytes += uint64(header)
@@ -147,6 +146,28 @@ func (s *stream) expected() uint64 {
 // lost is RFC 3550 appendix A.3's cumulative number, in the 24 bits that a report has for it.
 func (s *stream) lost() int64 {
 	return min(max(int64(s.expected())-int64(s.counts.Packets), -1<<23), 1<<23-1)
+}
+
+// mute tells that nothing comes any more, and waits for nothing.
+func (m *Machine) mute(s *stream) {
+	s.nack.clear()
+	s.wanted = false
+	if !s.muted {
+		s.muted = true
+		m.push(Event{Kind: EventStreamMuted, Stream: s.id, SSRC: s.ssrc})
+	}
+}
+
+// deadline is when something is to be said about the stream; zero: never.
+func (s *stream) deadline() instant {
+	at := s.nack.next
+	if s.wanted {
+		at = sooner(at, max(s.keyframe, 1))
+	}
+	if s.nack.tooMany {
+		at = 1
+	}
+	return at
 }
 
 // endStream forgets a stream and tells of it.

@@ -11,65 +11,99 @@ import (
 // PollWrite appends the next datagram to dst; false: there is none to send now. What was given to Send leaves as it came, audio first,
 // retransmissions next, and no faster than SetPacing allows.
 func (m *Machine) PollWrite(now time.Time, dst []byte) ([]byte, bool) {
+	dst, _, n := m.PollRun(now, slices.Grow(dst, m.cfg.MTU+MaxOverhead), 1)
+	return dst, n > 0
+}
+
+// PollRun appends up to limit datagrams to dst, within its capacity: n of them, each size bytes long but the last, which may be shorter. One
+// of RTCP is alone.
+func (m *Machine) PollRun(now time.Time, dst []byte, limit int) (run []byte, size, n int) {
 	m.enter(now)
 	if m.tx == nil {
-		return dst, false
+		return dst, 0, 0
 	}
 	m.writeFeedback()
 	if len(m.rtcp) > 0 {
-		return m.pollRTCP(dst), true
+		run = m.pollRTCP(dst)
+		return run, len(run) - len(dst), 1
 	}
-	for class := range m.queues {
-		q := &m.queues[class]
-		for q.n > 0 {
-			if class != classAudio && !m.pace.open(m.now) {
-				break
-			}
-			next := q.front()
-			q.pop()
-			p := next.s.history.find(next.seq)
-			if p == nil || !next.rtx && p.sent != 0 {
-				continue // it had to make room
-			}
-			start := len(dst)
-			if next.rtx && next.s.enc.RTX != 0 {
-				dst = m.pollRetransmission(dst, next.s, p)
-			} else {
-				dst = m.pollPacket(dst, next.s, p, next.rtx)
-			}
-			m.pace.sent(m.now, len(dst)-start)
-			return dst, true
+	for n < limit {
+		next, p, ok := m.front()
+		if !ok {
+			break
+		}
+		plain, header := p.b, p.header
+		if next.rtx && next.s.enc.RTX != 0 {
+			plain, header = m.retransmission(next.s, p)
+		}
+		length := len(plain) + m.overhead
+		if n > 0 && length > size || len(dst)+length > cap(dst) {
+			break
+		}
+		m.queues[next.class].pop()
+		m.leave(next, p, plain, header)
+		dst = m.seal(dst, plain)
+		m.pace.sent(m.now, length)
+		if n++; n == 1 {
+			size = length
+		}
+		if length < size {
+			break
 		}
 	}
-	return dst, false
+	return dst, size, n
 }
 
-func (m *Machine) pollPacket(dst []byte, s *sender, p *packet, again bool) []byte {
-	payload := len(p.b) - p.header
-	if again {
-		// The very same bytes: under one number there is one packet, whatever the network made of the first (RFC 7714 section 8.1).
+// front is the packet that leaves next, if one may leave now.
+func (m *Machine) front() (queued, *packet, bool) {
+	for class := range m.queues {
+		q := &m.queues[class]
+		if q.n > 0 && class != int(classAudio) && !m.pace.open(m.now) {
+			break
+		}
+		for ; q.n > 0; q.pop() {
+			next := q.front()
+			if p := next.s.history.find(next.seq); p != nil && (next.rtx || p.sent == 0) {
+				return next, p, true
+			} // else it had to make room
+		}
+	}
+	return queued{}, nil, false
+}
+
+// leave counts and stamps a packet that is sealed next: p, or the retransmission that was made of it.
+func (m *Machine) leave(next queued, p *packet, plain []byte, header int) {
+	s, payload := next.s, len(plain)-header
+	if next.rtx {
 		p.queued = false
 		p.resends++
 		s.counts.RetransmittedPackets++
 		s.counts.RetransmittedBytes += uint64(payload)
 	} else {
-		m.stamp(s, p.b, p.foreign)
 		s.counts.QueueDelay += m.now.since(p.put)
-		s.timestamp, s.stampedAt = binary.BigEndian.Uint32(p.b[4:]), p.put
+		s.timestamp, s.stampedAt = binary.BigEndian.Uint32(plain[4:]), p.put
+	}
+	switch {
+	case !next.rtx:
+		m.stamp(s, plain, p.foreign)
+	case s.enc.RTX != 0:
+		s.rtxSeq++
+		m.stamp(s, plain, m.foreign)
+	default:
+		// The very same bytes: under one number there is one packet, whatever the network made of the first (RFC 7714 section 8.1).
 	}
 	p.sent = m.now
-	s.count(payload, p.header)
+	s.reported = true
+	s.counts.Packets++
+	s.counts.Bytes += uint64(payload)
+	s.counts.HeaderBytes += uint64(header)
 	if m.report == 0 {
 		m.scheduleReport()
 	}
-	return m.seal(dst, p.b)
 }
 
-// pollRetransmission is RFC 4588 section 4: the payload begins with the original sequence number.
-func (m *Machine) pollRetransmission(dst []byte, s *sender, p *packet) []byte {
-	p.queued = false
-	p.resends++
-	p.sent = m.now
+// retransmission makes p what it is on the source of retransmissions. RFC 4588 section 4: the payload begins with the original sequence number.
+func (m *Machine) retransmission(s *sender, p *packet) (plain []byte, header int) {
 	if _, err := m.stored.Unmarshal(p.b); err != nil {
 		panic("BUG: " + err.Error())
 	}
@@ -84,33 +118,20 @@ func (m *Machine) pollRetransmission(dst []byte, s *sender, p *packet) []byte {
 	}
 	h.SSRC = s.enc.RTX
 	h.SequenceNumber = s.rtxSeq
-	s.rtxSeq++
 	h.Padding = m.stored.Padding
-	length := h.MarshalSize()
+	header = h.MarshalSize()
 	payload := p.b[p.header:]
-	m.scratch = slices.Grow(m.scratch[:0], length+2+len(payload))[:length]
+	m.scratch = slices.Grow(m.scratch[:0], header+2+len(payload))[:header]
 	if _, err := h.MarshalTo(m.scratch); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	m.scratch = binary.BigEndian.AppendUint16(m.scratch, uint16(p.seq))
 	m.scratch = append(m.scratch, payload...)
-	m.stamp(s, m.scratch, m.foreign)
-	s.counts.RetransmittedPackets++
-	s.counts.RetransmittedBytes += uint64(len(payload)) + 2
-	s.count(len(payload)+2, length)
-	return m.seal(dst, m.scratch)
-}
-
-func (s *sender) count(payload, header int) {
-	s.reported = true
-	s.counts.Packets++
-	s.counts.Bytes += uint64(payload)
-	s.counts.HeaderBytes += uint64(header)
+	return m.scratch, header
 }
 
 // seal protects a packet and appends it to dst.
 func (m *Machine) seal(dst, b []byte) []byte {
-	dst = slices.Grow(dst, len(b)+maxOverhead)
 	sealed, err := m.tx.EncryptRTP(dst[len(dst):len(dst):cap(dst)], b, &m.sealed)
 	if err != nil {
 		panic("BUG: " + err.Error())

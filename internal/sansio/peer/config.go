@@ -10,6 +10,7 @@ import (
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
 	"github.com/sansrtc/rtc/internal/sansio/ice"
 	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/media"
 	"github.com/sansrtc/rtc/internal/sansio/sctp"
 )
 
@@ -25,6 +26,22 @@ type (
 	Handle          = channel.Handle
 	Params          = channel.Params
 	ChannelState    = channel.State
+
+	MediaKind       = jsep.MediaKind
+	Codec           = jsep.Codec
+	Feedback        = jsep.Feedback
+	Direction       = jsep.Direction
+	HeaderExtension = jsep.HeaderExtension
+	Extension       = jsep.Extension
+	Encoding        = jsep.Encoding
+	TransceiverID   = jsep.TransceiverID
+	TransceiverInit = jsep.TransceiverInit
+	Transceiver     = jsep.Transceiver
+	MediaSection    = jsep.MediaSection
+	StreamID        = media.StreamID
+	StreamCounts    = media.StreamCounts
+	SenderCounts    = media.SenderCounts
+	ReceptionReport = media.ReceptionReport
 )
 
 // The machines' enumerations, likewise.
@@ -40,6 +57,15 @@ const (
 	ChannelOpen       = channel.Open
 	ChannelClosing    = channel.Closing
 	ChannelClosed     = channel.Closed
+
+	Audio = jsep.Audio
+	Video = jsep.Video
+
+	Inactive = jsep.Inactive
+	SendOnly = jsep.SendOnly
+	RecvOnly = jsep.RecvOnly
+	SendRecv = jsep.SendRecv
+	Stopped  = jsep.Stopped
 )
 
 // GenerateCertificate makes a self-signed certificate out of rand's bytes.
@@ -68,6 +94,33 @@ type Config struct {
 
 	DisconnectedTimeout, FailedTimeout, ConsentInterval time.Duration
 	MaxRemoteCandidates                                 int
+
+	Media MediaConfig
+}
+
+// MediaConfig is about RTP. A zero value means the default.
+type MediaConfig struct {
+	Codecs     [3][]Codec        // by MediaKind, in order of preference
+	Extensions []HeaderExtension // offered and accepted
+	CNAME      string            // of all sources (RFC 3550 section 6.5.1)
+
+	HistoryTime    time.Duration // how long a packet can be asked for again
+	HistoryPackets int           // and of how many of a source
+	MaxStreams     int           // that are received at a time
+	ReportInterval time.Duration // between RTCP reports, on the average
+	ReceiveQueue   int           // packets that wait for the application, of all streams; then the oldest are dropped. 1024
+
+	StartBitrate, MinBitrate, MaxBitrate float64 // of the estimate, bit/s
+	Pacing                               bool    // nothing but audio leaves faster than the estimate allows
+
+	WantRTCP bool // EventRTCP is wanted
+	// KeepTransportCC: packets that come with a transport-wide number keep it, since whoever wrote it reads the feedback.
+	KeepTransportCC bool
+
+	// NewBuffer gives memory for a packet that was received, with that length, and FreeBuffer takes it back. Without them it is made, and left to
+	// the garbage collector.
+	NewBuffer  func(size int) []byte
+	FreeBuffer func(b []byte)
 }
 
 func (c *Config) sctp() sctp.Config {

@@ -29,6 +29,7 @@ type Core struct {
 	dtls     *dtls.Conn // nil until the role is known or the peer's ClientHello has decided it
 	sctp     *sctp.Association
 	channels *channel.Machine
+	media    *mediaState // nil until a media section is negotiated
 
 	transport transport
 	gathering GatheringState
@@ -92,6 +93,9 @@ func New(cfg Config) (*Core, error) {
 		},
 		Fingerprints:   []jsep.Fingerprint{{Algorithm: fingerprint.Algorithm, Value: fingerprint.String()}},
 		MaxMessageSize: cfg.MaxMessageSize,
+		Codecs:         cfg.Media.Codecs,
+		Extensions:     cfg.Media.Extensions,
+		CNAME:          cfg.Media.CNAME,
 		AnsweringRole:  answeringRole(cfg.PassiveAnswer),
 	})
 	if err != nil {
@@ -133,6 +137,9 @@ func (c *Core) HandleTimeout(now time.Time) {
 	if c.sctp != nil {
 		c.sctp.HandleTimeout(now)
 	}
+	if c.media != nil {
+		c.handleMediaTimeout(now)
+	}
 	c.pump(now)
 }
 
@@ -153,6 +160,9 @@ func (c *Core) PollWindow() (at time.Time, early time.Duration) {
 	}
 	if c.sctp != nil {
 		own = earliest(own, c.sctp.PollTimeout())
+	}
+	if c.media != nil {
+		own = earliest(own, c.media.pollTimeout())
 	}
 	if c.ice == nil {
 		return own, 0
@@ -202,6 +212,9 @@ func (c *Core) Close(now time.Time) {
 	}
 	c.channels.HandleClosed(now, nil)
 	c.pumpChannels(now)
+	if c.media != nil {
+		c.endMedia(now)
+	}
 	if c.ice != nil {
 		c.ice.Close(now)
 		c.setICEState(ice.StateClosed)
@@ -213,5 +226,5 @@ func (c *Core) Close(now time.Time) {
 
 // Release drops what a closed core holds for sending, when all of it was sent.
 func (c *Core) Release() {
-	c.ice, c.dtls, c.sctp, c.carry, c.thresholds = nil, nil, nil, nil, nil
+	c.ice, c.dtls, c.sctp, c.media, c.carry, c.thresholds = nil, nil, nil, nil, nil, nil
 }

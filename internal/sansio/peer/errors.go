@@ -5,6 +5,7 @@ import (
 
 	"github.com/sansrtc/rtc/internal/sansio/channel"
 	"github.com/sansrtc/rtc/internal/sansio/jsep"
+	"github.com/sansrtc/rtc/internal/sansio/media"
 )
 
 // Kind is the W3C category of an error.
@@ -25,6 +26,15 @@ var (
 	ErrNotOpen    error = channel.ErrNotOpen
 	ErrTooLarge   error = channel.ErrTooLarge
 	ErrBufferFull error = channel.ErrBufferFull
+)
+
+// Errors of SendRTP and WriteRTCP.
+var (
+	ErrNotSending     = errors.New("peer: the encoding may not send now")
+	ErrPayloadType    = media.ErrPayloadType
+	ErrPacketTooLarge = media.ErrTooLarge
+	ErrRTCP           = media.ErrRTCP
+	ErrRTCPQueueFull  = media.ErrQueueFull
 )
 
 // KindOf gives the category of an error that a Core returned.

@@ -24,6 +24,18 @@ const (
 	EventChannelClosing                         // Channel
 	EventChannelError                           // Channel, Err
 	EventChannelClosed                          // Channel
+
+	EventTransceiver  // Media.Transceiver, Media.Change
+	EventSender       // Media.Transceiver, Media.Section: what the transceiver may send has changed; with Section.Sending false it sends nothing now
+	EventTrack        // Stream, Media: a source of the peer has begun; it comes before its first EventRTP
+	EventTrackCodec   // Stream, Media: the source uses another payload type from here on
+	EventTrackMuted   // Stream, Media: the peer said BYE, or the section does not receive now
+	EventTrackUnmuted // Stream, Media: it goes on
+	EventTrackEnded   // Stream, Media: it comes after its last EventRTP
+	EventRTP          // Stream, Data: a packet in the clear, with its header. FreeRTP gives its memory back
+	EventRTCP         // Data: a compound packet in the clear, only with WantRTCP
+	EventKeyframe     // Media.Transceiver, Media.Encoding: the peer asks for a keyframe
+	EventBandwidth    // Bandwidth has changed by 5 % or more; at most five times in a second
 )
 
 // Event is one thing that happened.
@@ -32,12 +44,14 @@ type Event struct {
 	State     uint8
 	IsString  bool
 	Channel   Handle
+	Stream    StreamID
 	Charge    int    // to be given back by Taken
 	Data      []byte // belongs to the receiver of the event
 	Params    *Params
 	Candidate *LocalCandidate
 	Err       error
 	Server    string
+	Media     *MediaEvent
 }
 
 // LocalCandidate is a gathered candidate and the section it belongs to.
@@ -51,7 +65,7 @@ type LocalCandidate struct {
 type queuedEvent struct {
 	data     []byte
 	charge   int
-	channel  Handle
+	source   uint32    // the channel, or the stream of an EventRTP
 	kind     EventKind // 0: an empty place
 	state    uint8
 	isString bool
@@ -60,7 +74,13 @@ type queuedEvent struct {
 
 // event is e, but for what events.more has.
 func (e *queuedEvent) event() Event {
-	return Event{Kind: e.kind, State: e.state, IsString: e.isString, Channel: e.channel, Charge: e.charge, Data: e.data}
+	ev := Event{Kind: e.kind, State: e.state, IsString: e.isString, Charge: e.charge, Data: e.data}
+	if e.kind == EventRTP {
+		ev.Stream = StreamID(e.source)
+	} else {
+		ev.Channel = Handle(e.source)
+	}
+	return ev
 }
 
 // events is a queue. What take has taken out of it leaves an empty place.
@@ -69,25 +89,51 @@ type events struct {
 	ring    []queuedEvent // len is zero or a power of two
 	head, n int
 	more    []Event // in the same order
+
+	empty int // places among n that are empty
+	rtp   int // packets among them
+	// No packet is before this place. It only moves on, so that looking for the oldest packet costs what was put in between, once.
+	firstRTP int
 }
 
 func (e *events) at(i int) *queuedEvent { return &e.ring[(e.head+i)&(len(e.ring)-1)] }
 
 func (e *events) push(ev Event) {
-	q := queuedEvent{data: ev.Data, charge: ev.Charge, channel: ev.Channel, kind: ev.Kind, state: ev.State, isString: ev.IsString}
-	if ev.Params != nil || ev.Candidate != nil || ev.Err != nil || ev.Server != "" {
+	q := queuedEvent{data: ev.Data, charge: ev.Charge, source: uint32(ev.Channel), kind: ev.Kind, state: ev.State, isString: ev.IsString}
+	if ev.Kind == EventRTP {
+		q.source = uint32(ev.Stream)
+		e.rtp++
+	}
+	if ev.Params != nil || ev.Candidate != nil || ev.Err != nil || ev.Server != "" || ev.Media != nil {
 		q.more = true
 		e.more = append(e.more, ev)
 	}
 	if e.n == len(e.ring) {
+		e.makeRoom()
+	}
+	e.n++
+	*e.at(e.n - 1) = q
+}
+
+// makeRoom takes out the empty places, and makes the ring larger when that is not much.
+func (e *events) makeRoom() {
+	n := 0
+	for i := range e.n {
+		q := *e.at(i)
+		*e.at(i) = queuedEvent{}
+		if q.kind != 0 {
+			*e.at(n) = q
+			n++
+		}
+	}
+	e.n, e.empty, e.firstRTP = n, 0, 0
+	if n > len(e.ring)/2 || n == 0 {
 		ring := make([]queuedEvent, max(8, 2*len(e.ring)))
-		for i := range e.n {
+		for i := range n {
 			ring[i] = *e.at(i)
 		}
 		e.ring, e.head = ring, 0
 	}
-	e.n++
-	*e.at(e.n - 1) = q
 }
 
 // len is zero when there is no event; it counts empty places too.
@@ -105,7 +151,7 @@ func (e *events) pop() (ev Event, ok bool) {
 			e.more = nil
 		}
 	}
-	e.drop()
+	e.remove(0)
 	return ev, true
 }
 
@@ -115,13 +161,11 @@ func (e *events) take(h Handle) (Event, bool) {
 	for i := range e.n {
 		q := e.at(i)
 		switch {
-		case q.channel == h && q.kind == EventMessage:
+		case q.source == uint32(h) && q.kind == EventMessage:
 			ev := q.event()
-			if *q = (queuedEvent{}); i == 0 {
-				e.drop()
-			}
+			e.remove(i)
 			return ev, true
-		case q.channel == h && (q.kind == EventChannelError || q.kind == EventChannelClosed):
+		case q.source == uint32(h) && (q.kind == EventChannelError || q.kind == EventChannelClosed):
 			if q.more {
 				return e.more[more], true
 			}
@@ -133,12 +177,28 @@ func (e *events) take(h Handle) (Event, bool) {
 	return Event{}, false
 }
 
-// drop removes the first place and the empty ones behind it.
-func (e *events) drop() {
-	*e.at(0) = queuedEvent{} // the ring must not keep a message alive
+// takeRTP takes the oldest packet out. There has to be one.
+func (e *events) takeRTP() Event {
+	for e.at(e.firstRTP).kind != EventRTP {
+		e.firstRTP++
+	}
+	ev := e.at(e.firstRTP).event()
+	e.remove(e.firstRTP)
+	return ev
+}
+
+// remove empties a place. When it is the first, it goes, and so do the empty ones behind it.
+func (e *events) remove(i int) {
+	if e.at(i).kind == EventRTP {
+		e.rtp--
+	}
+	*e.at(i) = queuedEvent{} // the ring must not keep a message alive
+	e.empty++
 	for e.n > 0 && e.at(0).kind == 0 {
 		e.head = (e.head + 1) & (len(e.ring) - 1)
 		e.n--
+		e.empty--
+		e.firstRTP = max(e.firstRTP-1, 0)
 	}
 }
 

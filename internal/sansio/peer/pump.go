@@ -37,6 +37,9 @@ func (c *Core) pumpICE(now time.Time) {
 			if c.sctp != nil {
 				c.sctp.PathChanged(now)
 			}
+			if c.media != nil {
+				c.media.pathChanged(now)
+			}
 		}
 	}
 }
@@ -49,6 +52,9 @@ func (c *Core) tellRTT() {
 	}
 	if c.dtls != nil {
 		c.dtls.SetRTT(rtt)
+	}
+	if c.media != nil {
+		c.media.machine.SetRTT(rtt)
 	}
 }
 
@@ -86,6 +92,7 @@ func (c *Core) pumpDTLS(now time.Time) {
 		case dtls.EventConnected:
 			c.updateConnectionState()
 			c.startSCTP(now)
+			c.startMedia()
 		case dtls.EventFailed:
 			c.pumpSCTP(now) // what came before in this burst is still delivered
 			c.dtlsFailed = true
@@ -95,6 +102,9 @@ func (c *Core) pumpDTLS(now time.Time) {
 				c.sctp.Abort(now, "")
 			}
 			c.pumpChannels(now)
+			if c.media != nil {
+				c.media.machine.Stop()
+			}
 			c.updateConnectionState()
 		case dtls.EventClosed:
 			// The peer has closed its connection. Nothing can come back from here: a new handshake needs a new description.

@@ -44,6 +44,12 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 			c.ice.HandleData(now, local, remote)
 			c.pump(now) // so that what waits between two machines is never more than what one datagram carries
 		}
+	case b[0] >= 128 && b[0] <= 191:
+		if !c.ice.Accepts(local, remote) {
+			c.stats.DroppedUnauthenticated++
+			return
+		}
+		c.handleMedia(now, local, remote, b)
 	default:
 		c.stats.DroppedUnknown++
 	}

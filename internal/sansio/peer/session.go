@@ -102,6 +102,7 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 	if change.DataRejected {
 		c.rejectData(now)
 	}
+	c.applyMedia(now, change)
 	if c.session.SignalingState() == jsep.Stable {
 		// "If connection.[[SignalingState]] is now "stable" […]: Clear the negotiation-needed flag and update the negotiation-needed flag."
 		c.negotiation = false

@@ -51,6 +51,11 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		t.Data = c.join(now, t.Data)
 		return c.sending(t, 1), true
 	}
+	if c.media != nil {
+		if t, ok = c.pollMedia(now, t, buf, maxSegments); ok {
+			return t, true
+		}
+	}
 	if c.closed {
 		if t.Data, ok = c.appendFarewell(now, buf); ok {
 			return c.sending(t, 1), true
