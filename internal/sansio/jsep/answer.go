@@ -10,7 +10,7 @@ func (s *Session) CreateAnswer() (Description, error) {
 		return Description{}, err
 	}
 	c, full := s.build(lines, Answer)
-	s.lastAnswer = c
+	s.lastAnswer, s.answerStale = c, false
 	return Description{Answer, full}, nil
 }
 
@@ -26,27 +26,41 @@ func (s *Session) answerLines() ([]mline, error) {
 			lines[i].mid = m.mid
 		}
 	}
-	if i := s.acceptedData(offer.parsed); i >= 0 {
-		c, err := s.answerCredentials(i)
-		if err != nil {
-			return nil, err
-		}
+	a := s.accept(offer.parsed)
+	if a.carrier < 0 {
+		return lines, nil
+	}
+	c, err := s.answerCredentials(a.carrier)
+	if err != nil {
+		return nil, err
+	}
+	setup, numbers := s.answerSetup(a.carrier), new(numbers)
+	for i := range offer.sections {
 		l, m := &lines[i], &offer.sections[i]
-		l.rejected, l.credentials, l.oldData = false, c, m.data.old
-		l.bundled = m.group > 0
-		l.setup = s.answerSetup(i)
+		if !a.sections[i] {
+			continue
+		}
+		if m.media != nil {
+			t := s.byMid(m.mid)
+			if l.media = s.answerMedia(t, m.media, numbers); l.media == nil {
+				continue
+			}
+			l.transceiver = t.id
+		}
+		l.rejected, l.credentials, l.setup, l.oldData = false, c, setup, m.data.old
+		l.bundled, l.tag = m.group > 0, i == a.carrier
 	}
 	return lines, nil
 }
 
-// answerSetup chooses our role in the DTLS handshake.
+// answerSetup chooses our role in the DTLS handshake by the section that carries the transport.
 //
 // RFC 8842, section 5.3: an answerer that goes on with an association answers with the role that it has in it; an offer of actpass does
 // not ask for a new one.
 func (s *Session) answerSetup(i int) setup {
 	t := s.pendingRemote.sections[i].applies
 	role := s.cfg.AnsweringRole
-	if u, ok := s.inUse(s.pendingRemote.sections[i].mid); ok {
+	if u, ok := s.inUse(s.pendingRemote.parsed); ok {
 		role = u.role
 	} else if t.setup == setupActive {
 		role = RoleServer

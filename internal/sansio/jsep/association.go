@@ -9,27 +9,36 @@ type association struct {
 	role   DTLSRole // ours
 }
 
-// inUse returns the association of the section with that mid: the one of the last completed negotiation, or else of a provisional answer.
-func (s *Session) inUse(mid string) (association, bool) {
-	if a, ok := associationOf(s.currentLocal, s.currentRemote, mid); ok {
-		return a, true
+// inUse returns the association that offer p goes on with: the one of the last completed negotiation, or else of a provisional answer.
+func (s *Session) inUse(p *parsed) (association, bool) {
+	if goesOn(s.currentLocal, s.currentRemote, p) {
+		return associationOf(s.currentLocal, s.currentRemote), true
 	}
-	if s.state == HaveLocalPrAnswer || s.state == HaveRemotePrAnswer {
-		return associationOf(s.pendingLocal, s.pendingRemote, mid)
+	if s.provisional() && goesOn(s.pendingLocal, s.pendingRemote, p) {
+		return associationOf(s.pendingLocal, s.pendingRemote), true
 	}
 	return association{}, false
 }
 
-func associationOf(local, remote *description, mid string) (association, bool) {
-	i := agreed(local, remote)
-	if i < 0 || local.sections[i].mid != mid {
-		return association{}, false
+// goesOn tells whether a section that lives in both local and remote still lives in p.
+//
+// RFC 9143, section 7: the transport of a bundle stays when its tagged section is rejected; another section tags it then.
+func goesOn(local, remote *description, p *parsed) bool {
+	for i := range p.sections {
+		if m := &p.sections[i]; m.live() && both(local, remote, i) && local.sections[i].mid == m.mid {
+			return true
+		}
 	}
-	a := association{
+	return false
+}
+
+// associationOf returns the association of a pair that has agreed on one.
+func associationOf(local, remote *description) association {
+	i := agreed(local, remote)
+	return association{
 		local: local.sections[i].transport.credentials, remote: *remote.sections[i].applies,
 		role: roleAfter(local, remote),
 	}
-	return a, true
 }
 
 // roleAfter is our DTLS role after an answer, which is one of the two.
@@ -40,12 +49,12 @@ func roleAfter(local, remote *description) DTLSRole {
 	return remote.role
 }
 
-// roleBy is the role that section i of an answer gives us.
+// roleBy is the role that an answer to offer gives us, by its section i.
 //
 // An association keeps its role. A remote answer to a re-offer may say another one: pion/webrtc answers each offer of actpass with active,
 // whatever was negotiated before, and goes on with the association that it has.
-func (s *Session) roleBy(answer *parsed, i int, local bool) DTLSRole {
-	if u, ok := s.inUse(answer.sections[i].mid); ok {
+func (s *Session) roleBy(offer, answer *parsed, i int, local bool) DTLSRole {
+	if u, ok := s.inUse(offer); ok {
 		return u.role
 	}
 	if (answer.sections[i].applies.setup == setupActive) == local {

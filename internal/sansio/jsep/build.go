@@ -19,9 +19,15 @@ type mline struct {
 
 	// For a section that lives:
 	bundled bool // it is listed in the BUNDLE group
+	tag     bool // it is the first one there
 	setup   setup
 	credentials
 	oldData bool // in the form with a=sctpmap
+
+	// For a section that lives and has RTP:
+	media       *mediaAttributes
+	transceiver TransceiverID
+	bundleOnly  bool
 }
 
 // origin is the o= line.
@@ -35,8 +41,9 @@ type origin struct {
 
 // created is what CreateOffer or CreateAnswer has returned, without candidates.
 type created struct {
-	text   string  // "": none
-	parsed *parsed // of text, for who applies it first: it is changed then
+	text   string          // "": none
+	parsed *parsed         // of text, for who applies it first: it is changed then
+	owners []TransceiverID // of its sections, zero where there is none; nil without media
 }
 
 // take gives what was created for being applied.
@@ -62,18 +69,32 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string) {
 		TimeDescriptions: []sdp.TimeDescription{{}},
 	}
 	var bundled []string
+	media, mixed := false, true
 	for i := range lines {
-		if l := &lines[i]; l.rejected {
-			d.MediaDescriptions = append(d.MediaDescriptions, rejectedSection(l))
-		} else {
-			d.MediaDescriptions = append(d.MediaDescriptions, s.dataSection(l))
-			if l.bundled {
-				bundled = append(bundled, l.mid)
-			}
+		l := &lines[i]
+		var m *sdp.MediaDescription
+		switch {
+		case l.rejected:
+			m = rejectedSection(l)
+		case l.media != nil:
+			m = s.mediaSection(l)
+			media, mixed = true, mixed && l.media.mixed
+		default:
+			m = s.dataSection(l)
+		}
+		d.MediaDescriptions = append(d.MediaDescriptions, m)
+		if l.rejected || !l.bundled {
+			continue
+		}
+		if bundled = append(bundled, l.mid); l.tag {
+			bundled[0], bundled[len(bundled)-1] = l.mid, bundled[0]
 		}
 	}
 	if len(bundled) > 0 {
 		d.Attributes = append(d.Attributes, sdp.Attribute{Key: "group", Value: "BUNDLE " + strings.Join(bundled, " ")})
+	}
+	if media && mixed {
+		d.Attributes = append(d.Attributes, sdp.Attribute{Key: "extmap-allow-mixed"})
 	}
 	// Not "ice2": RFC 8445, section 10 has it promise that aggressive nomination is not used, which our ICE agent does not promise.
 	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: "trickle"})
@@ -85,7 +106,13 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string) {
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
-	c = created{string(text), mustParse(string(text), typ)}
+	c = created{text: string(text), parsed: mustParse(string(text), typ)}
+	if media {
+		c.owners = make([]TransceiverID, len(lines))
+		for i := range lines {
+			c.owners[i] = lines[i].transceiver
+		}
+	}
 	return c, s.withGathered(c.parsed)
 }
 
@@ -98,6 +125,7 @@ func (s *Session) hashBelow(text []byte, lines []mline) (sum [sha256.Size]byte) 
 			for _, c := range s.gatheredFor(l.ufrag) {
 				text = append(append(text, "\r\n"...), c...)
 			}
+			break // the others have the same
 		}
 	}
 	return sha256.Sum256(text)

@@ -35,16 +35,16 @@ func (s *Session) gatheringOf(ufrag string) *gathering {
 // forgetGathered drops the candidates of credentials that no longer occur in a description.
 func (s *Session) forgetGathered() {
 	s.gathered = slices.DeleteFunc(s.gathered, func(g gathering) bool {
-		i := s.currentLocal.liveData()
-		return i < 0 || s.currentLocal.sections[i].transport.ufrag != g.ufrag
+		return localCredentials(s.currentLocal).ufrag != g.ufrag
 	})
 }
 
-// withGathered returns the text of a local description with the candidates gathered for it.
+// withGathered returns the text of a local description with the candidates gathered for it, in the section that the bundle is tagged by.
 func (s *Session) withGathered(p *parsed) string {
+	tagged := p.tagged()
 	return p.insert(func(i int) (lines []string) {
-		if m := &p.sections[i]; m.liveData() {
-			lines = s.gatheredFor(m.transport.ufrag)
+		if i == tagged {
+			lines = s.gatheredFor(p.sections[i].transport.ufrag)
 		}
 		return lines
 	})
@@ -72,8 +72,8 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 	if s.state == Closed || d == nil {
 		return Candidate{}, errorf(InvalidState, "AddRemoteCandidate in %v without a remote description", s.state)
 	}
-	live := s.live(d)
-	i := live
+	carrier := s.carrier(d)
+	i := carrier
 	switch {
 	case c.SDPMid != nil && (*c.SDPMid != "" || c.SDPMLineIndex == nil): // an empty mid beside an index is how pion/webrtc says none
 		if i = d.byMid(*c.SDPMid); i < 0 {
@@ -84,11 +84,11 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 			return Candidate{}, errorf(Operation, "there is no section %d", i)
 		}
 	}
-	if live < 0 || !d.shared(live, i) {
+	if carrier < 0 || !d.shared(carrier, i) {
 		return Candidate{Ignored: true}, nil
 	}
 	line := strings.TrimPrefix(c.Candidate, "a=")
-	ufrag := d.sections[live].applies.ufrag
+	ufrag := d.sections[carrier].applies.ufrag
 	if of := candidateUfrag(line); of != "" {
 		ufrag = of
 	}

@@ -53,7 +53,7 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 	must(err == nil, "%s is not readable: %v", name, err)
 	must(again.text == d.text && len(again.sections) == len(d.sections), "%s is not its own text", name)
 	mids := make(map[string]bool)
-	live := 0
+	live, data := 0, 0
 	for i := range d.sections {
 		m := &d.sections[i]
 		must(m.mid != "" && !mids[m.mid], "%s: mid %q", name, m.mid)
@@ -61,19 +61,24 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 		must(!m.hasMid || again.sections[i].mid == m.mid, "%s: mid %q of %q", name, m.mid, again.sections[i].mid)
 		must(i == 0 || d.sections[i-1].end < m.end, "%s: section %d ends early", name, i)
 		if local && !m.rejected() {
-			must(m.data.is, "%s: section %d is live and not data", name, i)
+			must(m.live(), "%s: section %d is not rejected and nothing", name, i)
+			must(m.transport.credentials == localCredentials(d), "%s: section %d has other credentials", name, i)
+			must(m.group > 0 || live == 0, "%s: section %d is not bundled", name, i)
 			live++
+			if m.data.is {
+				data++
+			}
 		}
 		must(len(m.candidates) <= maxCandidates, "%s: %d candidates", name, len(m.candidates))
 	}
-	must(live <= 1, "%s: %d live sections", name, live)
+	must(data <= 1, "%s: %d data sections", name, data)
 	must(len(d.added) <= maxCandidates && (!local || d.added == nil), "%s: %d candidates added", name, len(d.added))
 	for _, a := range d.added {
 		must(a.section < len(d.sections), "%s: candidate for section %d", name, a.section)
 	}
 	if local {
 		for i := range d.sections {
-			must(d.sections[i].group == 0 || d.sections[i].liveData(), "%s: section %d is bundled and rejected", name, i)
+			must(d.sections[i].group == 0 || d.sections[i].live(), "%s: section %d is bundled and rejected", name, i)
 		}
 		must(s.nextMid >= 1 || len(d.sections) == 0 || !mids["0"], "%s: mid 0 may be given again", name)
 	}

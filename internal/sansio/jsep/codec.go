@@ -172,54 +172,69 @@ func h264Profile(id string) profile {
 	return 0
 }
 
+// hasCommon tells whether two lists have a format in common that carries media.
+func hasCommon(a, b []Codec) bool {
+	return slices.ContainsFunc(a, func(c Codec) bool {
+		return c.carriesMedia() && slices.ContainsFunc(b, func(o Codec) bool { return c.same(&o) })
+	})
+}
+
 // agreeCodecs makes the formats of an answer: those of theirs that are also in ours, with their payload types and in the order of ours or theirs.
 // What both understand of feedback stays. Retransmissions and redundancy stay only for formats that do.
 func agreeCodecs(ours, theirs []Codec, ourOrder bool) []Codec {
-	var agreed []Codec
-	take := func(o, t *Codec) {
-		if slices.ContainsFunc(agreed, func(a Codec) bool { return a.PayloadType == t.PayloadType }) {
+	if !hasCommon(ours, theirs) {
+		return nil
+	}
+	var media []Codec
+	has := func(pt uint8) bool {
+		return slices.ContainsFunc(media, func(a Codec) bool { return a.PayloadType == pt })
+	}
+	match := func(o, t *Codec) {
+		if o.Is("rtx") || has(t.PayloadType) || !o.same(t) {
 			return
 		}
-		agreed = append(agreed, Codec{
-			PayloadType: t.PayloadType, Name: t.Name, ClockRate: t.ClockRate, Channels: t.Channels,
+		media = append(media, Codec{
+			PayloadType: t.PayloadType, Name: o.Name, ClockRate: o.ClockRate, Channels: o.Channels,
 			Fmtp: answerFmtp(o, t), Feedback: common(o.Feedback, t.Feedback),
 		})
 	}
-	match := func(o, t *Codec) bool { return !o.Is("rtx") && o.same(t) }
 	if ourOrder {
 		for i := range ours {
 			for k := range theirs {
-				if match(&ours[i], &theirs[k]) {
-					take(&ours[i], &theirs[k])
-				}
+				match(&ours[i], &theirs[k])
 			}
 		}
 	} else {
 		for k := range theirs {
 			for i := range ours {
-				if match(&ours[i], &theirs[k]) {
-					take(&ours[i], &theirs[k])
-					break
-				}
+				match(&ours[i], &theirs[k])
 			}
 		}
 	}
-	// RFC 4588 section 8.6: what retransmissions are of decides whether they are the same.
-	media := slices.Clone(agreed)
-	agreed = agreed[:0]
+	var agreed []Codec
 	for i := range media {
-		agreed = append(agreed, media[i])
+		m := &media[i]
+		if m.Is("red") {
+			same := func(pt uint8) (uint8, bool) { return pt, has(pt) }
+			k := slices.IndexFunc(theirs, func(t Codec) bool { return t.PayloadType == m.PayloadType })
+			var ok bool
+			if m.Fmtp, ok = renumber(theirs[k].Fmtp, same); !ok {
+				continue
+			}
+		}
+		agreed = append(agreed, *m)
+		// RFC 4588 section 8.6: what retransmissions are of decides whether they are the same.
 		for k := range theirs {
 			of, ok := theirs[k].RepairOf()
-			if ok && of == media[i].PayloadType && slices.ContainsFunc(ours, func(o Codec) bool { return o.repairs(ours, &media[i]) }) {
-				r := theirs[k]
-				r.Feedback = nil
-				agreed = append(agreed, r)
+			o := slices.IndexFunc(ours, func(o Codec) bool { return o.repairs(ours, m) })
+			if ok && of == m.PayloadType && o >= 0 {
+				agreed = append(agreed, Codec{
+					PayloadType: theirs[k].PayloadType, Name: ours[o].Name, ClockRate: theirs[k].ClockRate,
+					Fmtp: withParameter(ours[o].Fmtp, "apt", strconv.Itoa(int(of))),
+				})
+				break
 			}
 		}
-	}
-	if !slices.ContainsFunc(agreed, func(c Codec) bool { return !c.Resilience() }) {
-		return nil
 	}
 	return agreed
 }
@@ -239,13 +254,13 @@ func answerFmtp(ours, theirs *Codec) string {
 		return ours.Fmtp
 	}
 	p, q := parameters(ours.Fmtp), parameters(theirs.Fmtp)
-	if p["level-asymmetry-allowed"] == "1" && q["level-asymmetry-allowed"] == "1" || len(q["profile-level-id"]) != 6 {
+	if p["level-asymmetry-allowed"] == "1" && q["level-asymmetry-allowed"] == "1" || h264Profile(q["profile-level-id"]) == 0 || q["profile-level-id"] == "" {
 		return ours.Fmtp
 	}
 	if len(p["profile-level-id"]) == 6 && h264Level(p["profile-level-id"]) <= h264Level(q["profile-level-id"]) {
 		return ours.Fmtp
 	}
-	return theirs.Fmtp
+	return withParameter(ours.Fmtp, "profile-level-id", q["profile-level-id"])
 }
 
 // h264Level orders levels; level 1b, written as 11 with constraint_set3, is below 1.1.

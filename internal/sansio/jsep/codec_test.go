@@ -93,7 +93,7 @@ func TestAgree(t *testing.T) {
 		{"retransmissions of what we don't have", []string{"96 VP8", "97 rtx apt=98", "98 VP7"}, false, []string{"96 VP8"}},
 		{
 			"levels without asymmetry", []string{"102 H264 packetization-mode=1;profile-level-id=42e00a"}, false,
-			[]string{"102 H264 packetization-mode=1;profile-level-id=42e00a"},
+			[]string{"102 H264 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e00a"},
 		},
 		{
 			"levels with asymmetry", []string{"102 H264 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e00a"}, false,

@@ -24,34 +24,36 @@ func (c credentials) replace(old credentials) bool {
 	return c != none && old != none && c != old
 }
 
-// localCredentials returns those of the local section with that mid in d, none if there is none.
-func localCredentials(d *description, mid string) credentials {
+// localCredentials returns those of a local description, which are the same in all its sections that live; none if none lives.
+func localCredentials(d *description) credentials {
 	if d != nil {
-		if i := d.byMid(mid); i >= 0 && d.sections[i].liveData() {
+		if i := d.tagged(); i >= 0 {
 			return d.sections[i].transport.credentials
 		}
 	}
 	return credentials{}
 }
 
-// offerCredentials chooses those for the section with that mid in an offer.
+// offerCredentials chooses those for an offer; goesOn tells that it has a section of the transport that there is.
 //
 // RFC 9429, section 5.2.2: they MUST stay the same unless the ICE configuration has changed or a restart was asked for.
-func (s *Session) offerCredentials(mid string, restart bool) (credentials, error) {
-	c := localCredentials(s.local(), mid)
+func (s *Session) offerCredentials(goesOn, restart bool) (credentials, error) {
+	c := credentials{}
+	if goesOn {
+		c = localCredentials(s.local())
+	}
 	if restart || c == (credentials{}) || slices.Contains(s.toReplace, c) {
 		return s.newCredentials()
 	}
 	return c, nil
 }
 
-// answerCredentials chooses those for section i in an answer: new ones when the offer restarts ICE or has a new transport.
+// answerCredentials chooses those for an answer, carried by section i: new ones when the offer restarts ICE or has a new transport.
 func (s *Session) answerCredentials(i int) (credentials, error) {
-	mid := s.pendingRemote.sections[i].mid
-	if c := localCredentials(s.pendingLocal, mid); c != (credentials{}) {
+	if c := localCredentials(s.pendingLocal); c != (credentials{}) {
 		return c, nil // of the provisional answer
 	}
-	if u, ok := s.inUse(mid); ok && u.remote.credentials == s.pendingRemote.sections[i].applies.credentials {
+	if u, ok := s.inUse(s.pendingRemote.parsed); ok && u.remote.credentials == s.pendingRemote.sections[i].applies.credentials {
 		return u.local, nil
 	}
 	return s.newCredentials()
@@ -65,11 +67,8 @@ func (s *Session) RestartICE() {
 	s.offerStale = true
 	s.toReplace = s.toReplace[:0]
 	for _, d := range []*description{s.currentLocal, s.pendingLocal} {
-		if d == nil {
-			continue
-		}
-		if i := d.liveData(); i >= 0 {
-			s.toReplace = append(s.toReplace, d.sections[i].transport.credentials)
+		if c := localCredentials(d); c != (credentials{}) {
+			s.toReplace = append(s.toReplace, c)
 		}
 	}
 }
@@ -79,8 +78,7 @@ func (s *Session) RestartICE() {
 // W3C: "if none of the ICE credentials in connection.[[LocalIceCredentialsToReplace]] are present in description, then set
 // connection.[[LocalIceCredentialsToReplace]] to an empty set."
 func (s *Session) replaced() {
-	if i := s.currentLocal.liveData(); i >= 0 && slices.Contains(s.toReplace, s.currentLocal.sections[i].transport.credentials) {
-		return
+	if !slices.Contains(s.toReplace, localCredentials(s.currentLocal)) {
+		s.toReplace = nil
 	}
-	s.toReplace = nil
 }

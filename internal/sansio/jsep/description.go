@@ -7,6 +7,7 @@ type description struct {
 	typ Type
 	*parsed
 	role  DTLSRole         // ours, by an answer with a live section
+	taken acceptance       // of a remote offer
 	added []addedCandidate // to a remote description, by AddRemoteCandidate
 }
 

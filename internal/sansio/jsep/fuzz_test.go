@@ -297,16 +297,11 @@ func agree(t *testing.T, a, b *Session) bool {
 
 // sameAssociation tells whether both sessions believe in the same association, or in none.
 func sameAssociation(a, b *Session) bool {
-	mid := func(s *Session) string {
-		if i := agreed(s.currentLocal, s.currentRemote); i >= 0 {
-			return s.currentLocal.sections[i].mid
-		}
-		return ""
+	i, k := agreed(a.currentLocal, a.currentRemote), agreed(b.currentLocal, b.currentRemote)
+	if i < 0 || k < 0 {
+		return i == k
 	}
-	ua, oka := a.inUse(mid(a))
-	ub, okb := b.inUse(mid(b))
-	if !oka || !okb {
-		return oka == okb
-	}
-	return ua.local == ub.remote.credentials && ub.local == ua.remote.credentials && ua.role != ub.role && mid(a) == mid(b)
+	ua, ub := associationOf(a.currentLocal, a.currentRemote), associationOf(b.currentLocal, b.currentRemote)
+	return ua.local == ub.remote.credentials && ub.local == ua.remote.credentials && ua.role != ub.role &&
+		a.currentLocal.sections[i].mid == b.currentLocal.sections[k].mid
 }

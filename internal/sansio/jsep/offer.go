@@ -1,5 +1,10 @@
 package jsep
 
+import (
+	"slices"
+	"strconv"
+)
+
 // CreateOffer implements W3C createOffer. It applies nothing: what it returned last is what SetLocal takes.
 func (s *Session) CreateOffer(o OfferOptions) (Description, error) {
 	if s.state != Stable && s.state != HaveLocalOffer {
@@ -17,35 +22,63 @@ func (s *Session) CreateOffer(o OfferOptions) (Description, error) {
 // offerLines fills the table: the sections of the last local description in their order, and a new one for what is wanted and not there.
 func (s *Session) offerLines(restart bool) ([]mline, error) {
 	var lines []mline
-	data, free := -1, -1
+	var free []int
+	var numbers *numbers // none are needed without media
+	if len(s.transceivers) > 0 {
+		numbers = s.numbersInUse()
+	}
+	data, goesOn := false, false
 	if d := s.local(); d != nil {
 		for i := range d.sections {
 			m := &d.sections[i]
 			l := mline{kind: m.kind, proto: m.proto, formats: m.formats, mid: m.mid, rejected: true}
+			lives := m.live() && !s.remoteRejected(i, m.mid)
+			t := s.byMid(m.mid)
 			switch {
-			case m.liveData() && !s.remoteRejected(i, m.mid):
-				data = i
+			case lives && m.data.is:
+				data = true
 				l.rejected, l.bundled, l.setup, l.oldData = false, true, setupActPass, m.data.old
-			case free < 0 && s.recyclable(i):
-				free = i
+			case lives && t != nil && !t.stopping:
+				var theirs *mediaAttributes
+				if both(s.currentLocal, s.currentRemote, i) {
+					theirs = s.currentRemote.sections[i].media
+				}
+				l = s.newMedia(t, m.mid, m.media, theirs, numbers)
+			case s.recyclable(i):
+				free = append(free, i)
 			}
+			goesOn = goesOn || !l.rejected
 			lines = append(lines, l)
 		}
 	}
-	if data < 0 && s.wantData {
-		data = free
-		if free < 0 {
-			data = len(lines)
-			lines = append(lines, mline{})
+	place := func(l mline) {
+		if len(free) == 0 {
+			lines = append(lines, l)
+			return
 		}
-		lines[data] = newData(s.unusedMid(), credentials{})
+		lines[free[0]], free = l, free[1:]
 	}
-	if data >= 0 {
-		c, err := s.offerCredentials(lines[data].mid, restart)
-		if err != nil {
-			return nil, err
+	mid := s.unusedMids()
+	for _, t := range s.transceivers {
+		if t.mid == "" && !t.stopping {
+			l := s.newMedia(t, mid(), nil, nil, numbers)
+			// RFC 9429, section 5.2.1: with must-bundle all new sections but the first have port zero and a=bundle-only.
+			l.bundleOnly = s.cfg.BundlePolicy == MaxBundle && slices.ContainsFunc(lines, func(l mline) bool { return !l.rejected })
+			place(l)
 		}
-		lines[data].credentials = c
+	}
+	if !data && s.wantData {
+		place(newData(mid()))
+	}
+	if !slices.ContainsFunc(lines, func(l mline) bool { return !l.rejected }) {
+		return lines, nil
+	}
+	c, err := s.offerCredentials(goesOn, restart)
+	if err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		lines[i].credentials = c
 	}
 	return lines, nil
 }
@@ -65,11 +98,16 @@ func (s *Session) recyclable(i int) bool {
 		(s.currentLocal.sections[i].rejected() || s.currentRemote.sections[i].rejected())
 }
 
-// unusedMid returns a mid for a new section of an offer.
-func (s *Session) unusedMid() string {
-	none := &parsed{}
-	if d := s.local(); d != nil {
-		none = d.parsed
+// unusedMids returns a function that gives mids for new sections of an offer.
+func (s *Session) unusedMids() func() string {
+	n := s.nextMid
+	return func() string {
+		for ; ; n++ {
+			mid := strconv.FormatUint(uint64(n), 10)
+			if d := s.local(); d == nil || d.byMid(mid) < 0 {
+				n++
+				return mid
+			}
+		}
 	}
-	return s.newMid(none)
 }

@@ -12,14 +12,11 @@ func (s *Session) SetCodecPreferences(id TransceiverID, codecs []Codec) error {
 		return err
 	}
 	t.preferences = list
-	s.offerStale = true
+	s.touch()
 	return nil
 }
 
-// preferred finds the codecs in ours.
-//
-// W3C: "If the intersection between codecs and codecCapabilities only contains RTX, RED, FEC codecs or is an empty set, throw
-// InvalidModificationError."
+// preferred finds the codecs in ours. W3C: what is none of ours, and a list without a codec that carries media, is an InvalidModificationError.
 func preferred(ours, codecs []Codec) (list []Codec, err error) {
 	add := func(c *Codec) {
 		for i := range list {

@@ -1,7 +1,7 @@
 package jsep
 
 // checkContent holds a remote description against the rules that don't depend on what came before.
-func (s *Session) checkContent(p *parsed, typ Type) *Error {
+func (s *Session) checkContent(p *parsed) *Error {
 	seen := make(map[string]bool, len(p.sections))
 	for i := range p.sections {
 		m := &p.sections[i]
@@ -30,14 +30,7 @@ func (s *Session) checkContent(p *parsed, typ Type) *Error {
 			seen[mid] = false
 		}
 	}
-	i := p.liveData()
-	if typ == Offer {
-		i = s.acceptedData(p)
-	}
-	if i < 0 {
-		return nil
-	}
-	return checkTransport(p.sections[i].applies, p.sections[i].mid, typ)
+	return nil
 }
 
 // checkTransport checks what a section that we use must have. RFC 9429, section 5.8.3: "valid values for each of the mandatory-to-use
@@ -69,26 +62,40 @@ func (s *Session) checkOffer(p *parsed) *Error {
 		if len(p.sections) < len(base.sections) {
 			return errorf(InvalidAccess, "%d sections where there were %d", len(p.sections), len(base.sections))
 		}
-		live := s.live(base)
 		for i := range base.sections {
 			was, is := &base.sections[i], &p.sections[i]
-			// A place is free for another section only when the one before was rejected, which is all but live.
-			if i == live && (was.mid != is.mid || was.kind != is.kind) {
+			// A place is free for another section only when the one before was rejected.
+			if s.carries(base, i) && (was.mid != is.mid || was.kind != is.kind) {
 				return errorf(InvalidAccess, "section %d changes from %s %q to %s %q", i, was.kind, was.mid, is.kind, is.mid)
 			}
 		}
 	}
-	if i := s.acceptedData(p); i >= 0 {
-		if u, ok := s.inUse(p.sections[i].mid); ok {
-			return u.continues(p, i, Offer)
-		}
+	i := s.accept(p).carrier
+	if i < 0 {
+		return nil
+	}
+	if err := checkTransport(p.sections[i].applies, p.sections[i].mid, Offer); err != nil {
+		return err
+	}
+	if u, ok := s.inUse(p); ok {
+		return u.continues(p, i, Offer)
 	}
 	return nil
 }
 
+// unbundle marks the sections of an answer that are outside of the bundle. There is one transport, so they count as rejected.
+func (s *Session) unbundle(answer *description) {
+	carrier := agreed(s.pendingLocal, answer)
+	for i := range answer.sections {
+		if carrier >= 0 && i != carrier && answer.sections[i].live() && !answer.bundled(carrier, i) {
+			answer.sections[i].unbundled = true
+		}
+	}
+}
+
 // checkAnswer holds a remote answer against our offer. RFC 9429, section 5.8.3: "the number of "m=" sections MUST exactly match" and "the
 // media type and protocol values MUST exactly match".
-func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
+func (s *Session) checkAnswer(p *description) *Error {
 	offer := s.pendingLocal
 	if len(p.sections) != len(offer.sections) {
 		return errorf(InvalidAccess, "%d sections answer %d", len(p.sections), len(offer.sections))
@@ -106,24 +113,32 @@ func (s *Session) checkAnswer(p *parsed, typ Type) *Error {
 		case a.group > 0 && o.group == 0:
 			// RFC 9143, section 7.3: an answer bundles nothing that the offer did not.
 			return errorf(InvalidAccess, "section %q is bundled by the answer only", o.mid)
-		case !a.rejected() && !a.data.is:
-			return errorf(InvalidAccess, "section %q does not answer with WebRTC data channels", o.mid)
+		case !a.rejected() && !a.live() || a.data.is != o.data.is && a.live():
+			return errorf(InvalidAccess, "section %q does not answer with what was offered", o.mid)
+		case a.live() && a.media != nil && !a.media.mux:
+			// RFC 9429, section 4.1.1: with the policy "require" an endpoint that does not multiplex is not negotiated with.
+			return errorf(InvalidAccess, "section %q is answered without a=rtcp-mux", o.mid)
+		case a.live() && a.media != nil && !hasCommon(o.media.codecs, a.media.codecs):
+			return errorf(InvalidAccess, "section %q is answered with none of the offered formats", o.mid)
 		}
 	}
-	i := p.liveData()
+	i := agreed(offer, p)
 	if i < 0 {
 		return nil
 	}
-	mid := p.sections[i].mid
-	u, ok := s.inUse(mid)
+	t, mid := p.sections[i].applies, p.sections[i].mid
+	if err := checkTransport(t, mid, p.typ); err != nil {
+		return err
+	}
+	u, ok := s.inUse(offer.parsed)
 	if !ok {
 		return nil
 	}
-	if err := u.continues(p, i, typ); err != nil {
+	if err := u.continues(p.parsed, i, p.typ); err != nil {
 		return err
 	}
 	// RFC 8839, section 4.4.2.1: an answer has new credentials only when the offer restarts ICE.
-	if p.sections[i].applies.credentials != u.remote.credentials && localCredentials(offer, mid) == u.local {
+	if t.credentials != u.remote.credentials && localCredentials(offer) == u.local {
 		return errorf(InvalidAccess, "section %q restarts ICE in an answer", mid)
 	}
 	return nil

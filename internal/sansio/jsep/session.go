@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Config is what a [Session] is made of. The zero value of an optional field means its default.
@@ -19,7 +21,7 @@ type Config struct {
 	// Media. The tables are shared by sessions and never changed. A kind without codecs is not supported: its sections are rejected.
 	Codecs     [3][]Codec        // by MediaKind: in order of preference, with the payload types that we offer
 	Extensions []HeaderExtension // those that we offer and accept
-	CNAME      string            // of a=ssrc lines; default a random one
+	CNAME      string            // of a=ssrc lines; default one of the session
 }
 
 // Session is one side of offer/answer.
@@ -34,7 +36,8 @@ type Session struct {
 
 	// What CreateOffer and CreateAnswer returned last.
 	lastOffer, lastAnswer created
-	offerStale            bool // something has changed that the next offer has to tell
+	// Something has changed that the next offer, or answer, has to tell.
+	offerStale, answerStale bool
 
 	wantData  bool          // the application has a use for a data section
 	offered   offerer       // who made the first offer for the transport in use
@@ -43,6 +46,8 @@ type Session struct {
 	gathered  []gathering   // local candidates
 	nextMid   uint          // no applied description has a mid that is a number from here on
 	told      told          // what the last Change said
+
+	news news // of transceivers, for the Change being made
 
 	transceivers    []*transceiver // W3C "set of transceivers", in order of creation
 	lastTransceiver TransceiverID
@@ -91,28 +96,62 @@ func New(cfg Config) (*Session, error) {
 	if cfg.AnsweringRole == RoleUnknown {
 		cfg.AnsweringRole = RoleClient
 	}
+	if err := cfg.checkMedia(); err != nil {
+		return nil, err
+	}
 	var id [8]byte
 	if _, err := io.ReadFull(cfg.Rand, id[:]); err != nil {
 		return nil, errorf(Operation, "session id: %v", err)
 	}
 	// RFC 9429, section 5.2.1: the session id is "a 64-bit quantity with the highest bit set to zero and the remaining 63 bits being
 	// cryptographically random".
-	return &Session{cfg: cfg, origin: origin{id: binary.BigEndian.Uint64(id[:]) &^ (1 << 63)}}, nil
+	s := &Session{cfg: cfg, origin: origin{id: binary.BigEndian.Uint64(id[:]) &^ (1 << 63)}}
+	if cfg.CNAME == "" {
+		s.cfg.CNAME = strconv.FormatUint(s.origin.id, 36)
+	}
+	return s, nil
+}
+
+// checkMedia checks what is written into descriptions.
+func (c *Config) checkMedia() error {
+	word := func(s string) bool {
+		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
+	}
+	text := func(s string) bool { return !strings.ContainsFunc(s, isControl) }
+	var taken [128]bool
+	for kind, codecs := range c.Codecs {
+		for i := range codecs {
+			f := &codecs[i]
+			// RFC 5761, section 4: what would look like RTCP, 64 to 95, is no payload type.
+			switch pt := f.PayloadType; {
+			case kind == 0, pt > 127, pt >= 64 && pt < 96, taken[pt&127]:
+				return errorf(TypeError, "the codec %s has the payload type %d, which it cannot have", f.Name, pt)
+			case !word(f.Name) || strings.Contains(f.Name, "/") || f.ClockRate == 0 || !text(f.Fmtp):
+				return errorf(TypeError, "the codec %q of payload type %d cannot be written", f.Name, pt)
+			}
+			taken[f.PayloadType] = true
+			for _, fb := range f.Feedback {
+				if !word(fb.Type) || !text(fb.Parameter) {
+					return errorf(TypeError, "the feedback %q of %s cannot be written", fb.Type, f.Name)
+				}
+			}
+		}
+	}
+	for i := range c.Extensions {
+		if e := &c.Extensions[i]; !word(e.URI) || e.Direction > SendRecv || e.Kind > Video {
+			return errorf(TypeError, "the header extension %q cannot be offered", e.URI)
+		}
+	}
+	if c.CNAME != "" && !word(c.CNAME) {
+		return errorf(TypeError, "the CNAME %q cannot be written", c.CNAME)
+	}
+	return nil
 }
 
 // NeedDataChannel tells that an application section is wanted.
 func (s *Session) NeedDataChannel() {
 	s.offerStale = s.offerStale || !s.wantData
 	s.wantData = true
-}
-
-// NegotiationNeeded implements W3C "check if negotiation is needed". In other states than stable it is false: the question comes up again
-// when the session is stable.
-func (s *Session) NegotiationNeeded() bool {
-	if s.state != Stable {
-		return false
-	}
-	return len(s.toReplace) > 0 || s.wantData && agreed(s.currentLocal, s.currentRemote) < 0
 }
 
 // SignalingState returns the state.
@@ -125,7 +164,7 @@ func (s *Session) CanTrickle() (value, known bool) {
 	if d == nil {
 		return false, false
 	}
-	if i := s.live(d); i >= 0 {
+	if i := s.carrier(d); i >= 0 {
 		return d.sections[i].applies.trickle, true
 	}
 	return d.trickles, true

@@ -30,7 +30,7 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 	if d.Type == Rollback {
 		return s.changed(true, Rollback, func() { s.rollBack() }), nil
 	}
-	if d.SDP == "" && (last.text == "" || d.Type == Offer && s.offerStale) {
+	if d.SDP == "" && (last.text == "" || d.Type == Offer && s.offerStale || d.Type != Offer && s.answerStale) {
 		var err error
 		if d.Type == Offer {
 			_, err = s.CreateOffer(OfferOptions{})
@@ -42,19 +42,24 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 		}
 	}
 	next := &description{typ: d.Type, parsed: last.take(d.Type)}
-	p := next.parsed
+	p, owners := next.parsed, last.owners
 	if d.Type != Offer {
 		s.adoptMids(p, s.pendingRemote.parsed)
-		if i := p.liveData(); i >= 0 {
-			next.role = s.roleBy(p, i, true)
+		if i := agreed(next, s.pendingRemote); i >= 0 {
+			next.role = s.roleBy(s.pendingRemote.parsed, p, i, true)
 		}
 	}
 	return s.changed(true, d.Type, func() {
 		s.pendingLocal = next
-		if i := p.liveData(); i >= 0 && p.sections[i].transport.credentials == s.fresh {
+		if localCredentials(next) == s.fresh {
 			s.fresh = credentials{}
 		}
 		s.useMids(p)
+		if d.Type == Offer {
+			s.associate(p, owners)
+		} else {
+			s.answered(next, s.pendingRemote)
+		}
 		s.become(to)
 	}), nil
 }
@@ -89,30 +94,41 @@ func (s *Session) SetRemote(d Description) (Change, error) {
 	} else {
 		s.adoptMids(p, s.pendingLocal.parsed)
 	}
-	if err := s.checkContent(p, d.Type); err != nil {
-		return Change{}, err
-	}
-	if d.Type == Offer {
-		err = s.checkOffer(p)
-	} else {
-		err = s.checkAnswer(p, d.Type)
-	}
-	if err != nil {
+	if err := s.checkContent(p); err != nil {
 		return Change{}, err
 	}
 	next := &description{typ: d.Type, parsed: p}
-	if i := p.liveData(); d.Type != Offer && i >= 0 {
-		next.role = s.roleBy(p, i, false)
+	var plans []plan
+	if d.Type == Offer {
+		if err := s.checkOffer(p); err != nil {
+			return Change{}, err
+		}
+		var err error
+		if plans, err = s.plan(p, glare); err != nil {
+			return Change{}, err
+		}
+	} else {
+		s.unbundle(next)
+		if err := s.checkAnswer(next); err != nil {
+			return Change{}, err
+		}
+		if i := agreed(s.pendingLocal, next); i >= 0 {
+			next.role = s.roleBy(s.pendingLocal.parsed, p, i, false)
+		}
 	}
 	return s.changed(false, d.Type, func() {
 		if glare {
 			s.rollBack()
 		}
-		if d.Type == Offer {
-			s.lastAnswer = created{} // it answered another offer
-		}
 		s.pendingRemote = next
 		s.useMids(p)
+		if d.Type == Offer {
+			s.lastAnswer = created{} // it answered another offer
+			s.carryOut(p, plans)
+			next.taken = s.accept(p)
+		} else {
+			s.answered(s.pendingLocal, next)
+		}
 		s.become(to)
 	}), nil
 }
@@ -167,6 +183,7 @@ func (s *Session) become(to SignalingState) {
 		s.offered = remoteSide
 	}
 	s.forgetGathered()
+	s.settle()
 }
 
 // rollBack gives the pending offer up.
@@ -174,5 +191,6 @@ func (s *Session) rollBack() {
 	s.pendingLocal, s.pendingRemote = nil, nil
 	s.lastAnswer = created{}
 	s.offerStale = true
+	s.dissociate()
 	s.become(Stable)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+	"strings"
 )
 
 // transceiver is W3C's RTCRtpTransceiver with its internal slots, and those of its sender.
@@ -50,6 +51,9 @@ func (s *Session) AddTransceiver(init TransceiverInit) (TransceiverID, error) {
 	if init.Direction > SendRecv {
 		return 0, errorf(TypeError, "a transceiver cannot begin as %v", init.Direction)
 	}
+	if err := checkNames(init.Track, init.Streams); err != nil {
+		return 0, err
+	}
 	t, err := s.newTransceiver(init)
 	if err != nil {
 		return 0, err
@@ -75,10 +79,13 @@ func (s *Session) AddTrack(kind MediaKind, track string, streams []string) (Tran
 		}
 		return id, err
 	}
+	if err := checkNames(track, streams); err != nil {
+		return 0, err
+	}
 	t := s.transceivers[i]
 	t.hasTrack, t.label, t.streams, t.attached = true, track, distinct(streams), true
 	t.direction |= SendOnly
-	s.offerStale = true
+	s.touch()
 	return t.id, nil
 }
 
@@ -90,7 +97,7 @@ func (s *Session) RemoveTrack(id TransceiverID) error {
 	}
 	t.hasTrack = false
 	t.direction &^= SendOnly
-	s.offerStale = true
+	s.touch()
 	return nil
 }
 
@@ -100,10 +107,13 @@ func (s *Session) SetTrack(id TransceiverID, track string, has bool) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNames(track, nil); err != nil {
+		return err
+	}
 	t.hasTrack = has
 	if has && t.label == "" && !t.everSent {
 		t.label = track
-		s.offerStale = true
+		s.touch()
 	}
 	return nil
 }
@@ -114,8 +124,11 @@ func (s *Session) SetStreams(id TransceiverID, streams []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNames("", streams); err != nil {
+		return err
+	}
 	t.streams = distinct(streams)
-	s.offerStale = true
+	s.touch()
 	return nil
 }
 
@@ -129,7 +142,7 @@ func (s *Session) SetDirection(id TransceiverID, d Direction) error {
 		return err
 	}
 	t.direction = d
-	s.offerStale = true
+	s.touch()
 	return nil
 }
 
@@ -142,7 +155,7 @@ func (s *Session) Stop(id TransceiverID) error {
 	if t := s.find(id); t != nil && !t.stopping {
 		t.stopping = true
 		t.direction = Inactive
-		s.offerStale = true
+		s.touch()
 	}
 	return nil
 }
@@ -169,7 +182,7 @@ func (s *Session) SetEncodings(id TransceiverID, encodings []Encoding) error {
 		return err
 	}
 	t.encodings = next
-	s.offerStale = true
+	s.touch()
 	return nil
 }
 
@@ -221,7 +234,7 @@ func (s *Session) add(t *transceiver) {
 	s.lastTransceiver++
 	t.id = s.lastTransceiver
 	s.transceivers = append(s.transceivers, t)
-	s.offerStale = true
+	s.touch()
 }
 
 // newEncodings checks encodings and gives each its sources, those of old where there are some.
@@ -258,7 +271,7 @@ func (s *Session) newEncodings(encodings, old []Encoding) ([]Encoding, error) {
 
 // newSource draws an SSRC that none of ours has.
 //
-// RFC 3550, section 8: "the source identifier […] is a randomly chosen 32-bit value".
+// RFC 3550, section 8: "The SSRC identifier […] is a random 32-bit number that is required to be globally unique within an RTP session."
 func (s *Session) newSource(besides []Encoding) (uint32, error) {
 	for {
 		var b [4]byte
@@ -274,6 +287,9 @@ func (s *Session) newSource(besides []Encoding) (uint32, error) {
 		}
 	}
 }
+
+// touch tells that descriptions that were created no longer say what is wanted.
+func (s *Session) touch() { s.offerStale, s.answerStale = true, true }
 
 // find is the transceiver with that id, or nil.
 func (s *Session) find(id TransceiverID) *transceiver {
@@ -293,10 +309,22 @@ func (s *Session) alive(id TransceiverID, what string) (*transceiver, error) {
 	return t, nil
 }
 
-// distinct copies a list of stream ids without those that come again.
+// checkNames checks ids that go into a=msid. RFC 8830, section 2 has tokens of up to 64 characters; applications have longer ones, and other
+// characters, which nobody minds as long as the line can be read.
+func checkNames(track string, streams []string) error {
+	bad := func(id string) bool {
+		return len(id) > 256 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7f })
+	}
+	if bad(track) || slices.ContainsFunc(streams, bad) {
+		return errorf(TypeError, "a track or stream id is longer than 256 bytes or has blanks")
+	}
+	return nil
+}
+
+// distinct copies a list of stream ids without those that come again, or are empty.
 func distinct(ids []string) (list []string) {
 	for _, id := range ids {
-		if !slices.Contains(list, id) {
+		if id != "" && !slices.Contains(list, id) {
 			list = append(list, id)
 		}
 	}

@@ -38,14 +38,18 @@ type section struct {
 	candidates  []string
 	ended       bool // a=end-of-candidates
 	data        dataAttributes
-	media       mediaAttributes
-	end         int // where the section ends in text
+	media       *mediaAttributes // nil: the section is not for RTP over DTLS-SRTP
+	unbundled   bool             // of a remote answer: it asks for a transport of its own, which it does not get
+	end         int              // where the section ends in text
 }
 
 // rejected tells that the section is not to be used. RFC 8841, section 10.3: an SCTP port of zero closes the association.
 func (s *section) rejected() bool {
-	return s.port == 0 && !s.bundleOnly || s.data.is && s.data.port == 0
+	return s.port == 0 && !s.bundleOnly || s.data.is && s.data.port == 0 || s.unbundled
 }
+
+// live tells that the section is there to be used, by data channels or by RTP.
+func (s *section) live() bool { return (s.data.is || s.media != nil) && !s.rejected() }
 
 func (s *section) liveData() bool { return s.data.is && !s.rejected() }
 
@@ -196,6 +200,11 @@ func parse(text string, typ Type) (*parsed, *Error) {
 		if !s.readData(m.Attributes) {
 			return nil, &Error{Kind: Syntax, Line: d.lines[d.first[i]].number, Detail: "malformed application section"}
 		}
+		if bad, above := s.readMedia(in.Attributes, m.Attributes); above {
+			return nil, d.wrong(-1, *bad)
+		} else if bad != nil {
+			return nil, d.wrong(i, *bad)
+		}
 	}
 	p.bind()
 	for i := range p.sections {
@@ -264,6 +273,15 @@ func (p *parsed) bundled(i, j int) bool {
 // liveData is the index of the first section that carries data channels, or -1.
 func (p *parsed) liveData() int {
 	return slices.IndexFunc(p.sections, func(s section) bool { return s.liveData() })
+}
+
+// tagged is the index of the section that one of our own descriptions is tagged by, or -1 if nothing lives in it.
+func (p *parsed) tagged() int {
+	i := slices.IndexFunc(p.sections, func(s section) bool { return s.live() })
+	if i < 0 {
+		return -1
+	}
+	return p.tag(i, func(k int) bool { return p.sections[k].live() })
 }
 
 // byMid is the index of the section with that mid, or -1.

@@ -60,7 +60,6 @@ type RID struct {
 
 // mediaAttributes describe RTP.
 type mediaAttributes struct {
-	is         bool // the section is for RTP over DTLS-SRTP
 	kind       MediaKind
 	direction  Direction
 	codecs     []Codec // in order of preference
@@ -76,7 +75,6 @@ type mediaAttributes struct {
 
 // Bounds of what one section may list.
 const (
-	maxCodecs     = 128
 	maxExtensions = 256
 	maxSources    = 64
 	maxRIDs       = 32
@@ -89,47 +87,45 @@ type mediaReader struct {
 	lists  map[bool][]RID // of a=simulcast, by Send
 }
 
-// readMedia fills media; the bad attribute is returned. above are the session's attributes, of which some are defaults.
-func (s *section) readMedia(above, attributes []sdp.Attribute) (bad *sdp.Attribute) {
-	m := &s.media
+// readMedia fills media; the bad attribute is returned. Those of the session are defaults for some; inherited tells that one of them is bad.
+func (s *section) readMedia(session, attributes []sdp.Attribute) (bad *sdp.Attribute, inherited bool) {
+	m := &mediaAttributes{direction: SendRecv}
 	switch s.kind {
 	case "audio":
 		m.kind = Audio
 	case "video":
 		m.kind = Video
 	default:
-		return nil
+		return nil, false
 	}
 	switch s.proto {
 	// RFC 9429 section 5.1.2: all of these are accepted, and mean the first.
 	case "UDP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP":
 	default:
-		return nil
+		return nil, false
 	}
-	m.is, m.direction = true, SendRecv
+	s.media = m
 	for _, f := range s.formats {
-		pt, err := strconv.ParseUint(f, 10, 7)
-		if err != nil || len(m.codecs) == maxCodecs {
-			continue
+		if pt, err := strconv.ParseUint(f, 10, 7); err == nil && m.codec(uint8(pt)) == nil {
+			m.codecs = append(m.codecs, wellKnown(uint8(pt)))
 		}
-		m.codecs = append(m.codecs, wellKnown(uint8(pt)))
 	}
 	r := mediaReader{m: m, lists: make(map[bool][]RID)}
-	for i := range above {
-		switch a := &above[i]; a.Key {
+	for i := range session {
+		switch a := &session[i]; a.Key {
 		case "sendrecv", "sendonly", "recvonly", "inactive", "extmap", "extmap-allow-mixed":
 			if !r.read(a) {
-				return a
+				return a, true
 			}
 		}
 	}
 	for i := range attributes {
 		if !r.read(&attributes[i]) {
-			return &attributes[i]
+			return &attributes[i], false
 		}
 	}
 	r.finish()
-	return nil
+	return nil, false
 }
 
 // wellKnown is a format of RFC 3551 that needs no a=rtpmap, or one without a name yet.
@@ -148,16 +144,22 @@ func wellKnown(pt uint8) Codec {
 	return c
 }
 
-func (m *mediaAttributes) codec(pt string) *Codec {
-	n, err := strconv.ParseUint(pt, 10, 7)
-	if err != nil {
-		return nil
-	}
-	i := slices.IndexFunc(m.codecs, func(c Codec) bool { return c.PayloadType == uint8(n) })
+// codec is the format with that payload type, or nil.
+func (m *mediaAttributes) codec(pt uint8) *Codec {
+	i := slices.IndexFunc(m.codecs, func(c Codec) bool { return c.PayloadType == pt })
 	if i < 0 {
 		return nil
 	}
 	return &m.codecs[i]
+}
+
+// about is the format that an attribute begins with, or nil.
+func (m *mediaAttributes) about(pt string) *Codec {
+	n, err := strconv.ParseUint(pt, 10, 7)
+	if err != nil {
+		return nil
+	}
+	return m.codec(uint8(n))
 }
 
 func (r *mediaReader) read(a *sdp.Attribute) bool {
@@ -175,7 +177,7 @@ func (r *mediaReader) read(a *sdp.Attribute) bool {
 		return r.readMap(a.Value)
 	case "fmtp":
 		pt, value, ok := strings.Cut(a.Value, " ")
-		if c := m.codec(pt); c != nil {
+		if c := m.about(pt); c != nil {
 			c.Fmtp = strings.TrimSpace(value)
 		}
 		return ok
@@ -220,7 +222,7 @@ func (r *mediaReader) readMap(value string) bool {
 			return false
 		}
 	}
-	if c := r.m.codec(pt); c != nil {
+	if c := r.m.about(pt); c != nil {
 		c.Name, c.ClockRate, c.Channels = f[0], uint32(rate), uint16(channels)
 	}
 	return true
@@ -242,7 +244,7 @@ func (r *mediaReader) readFeedback(value string) bool {
 		for i := range r.m.codecs {
 			add(&r.m.codecs[i])
 		}
-	} else if c := r.m.codec(f[0]); c != nil {
+	} else if c := r.m.about(f[0]); c != nil {
 		add(c)
 	}
 	return true

@@ -16,8 +16,8 @@ func mediaOf(kind, formats string, attributes ...string) (mediaAttributes, bool)
 		list = append(list, sdp.Attribute{Key: key, Value: value})
 	}
 	s := section{kind: kind, proto: "UDP/TLS/RTP/SAVPF", formats: strings.Fields(formats)}
-	bad := s.readMedia(nil, list)
-	return s.media, bad == nil
+	bad, _ := s.readMedia(nil, list)
+	return *s.media, bad == nil
 }
 
 // A video section of a browser that sends simulcast.
@@ -31,7 +31,7 @@ func TestReadMedia(t *testing.T) {
 		"rid:hi send max-width=1280", "rid:lo send", "rid:unused send", "simulcast:send hi;~lo;unknown",
 	)
 	want := mediaAttributes{
-		is: true, kind: Video, direction: SendOnly, mixed: true, mux: true, reduced: true, simulcast: true,
+		kind: Video, direction: SendOnly, mixed: true, mux: true, reduced: true, simulcast: true,
 		codecs: []Codec{
 			{PayloadType: 96, Name: "VP8", ClockRate: 90000, Feedback: []Feedback{{"nack", ""}, {"nack", "pli"}, {"transport-cc", ""}}},
 			{PayloadType: 97, Name: "rtx", ClockRate: 90000, Fmtp: "apt=96", Feedback: []Feedback{{"transport-cc", ""}}},
