@@ -737,12 +737,15 @@ func isIPv6(a netip.Addr) bool { return a.Is6() }
 // handlers, in their order.
 func TestHandlerFuncs(t *testing.T) {
 	typ := reflect.TypeFor[rtc.EventHandler]()
+	powers := []reflect.Type{
+		reflect.TypeFor[rtc.RTPHandler](), reflect.TypeFor[rtc.RTCPHandler](), reflect.TypeFor[rtc.KeyframeHandler](), reflect.TypeFor[rtc.BandwidthHandler](),
+	}
 	var heard []string
 	full := func(name string) *rtc.HandlerFuncs {
 		h := &rtc.HandlerFuncs{}
 		v := reflect.ValueOf(h).Elem()
-		if v.NumField() != typ.NumMethod() {
-			t.Fatalf("HandlerFuncs has %d functions for %d events", v.NumField(), typ.NumMethod())
+		if v.NumField() != typ.NumMethod()+len(powers) {
+			t.Fatalf("HandlerFuncs has %d functions for %d events and %d powers", v.NumField(), typ.NumMethod(), len(powers))
 		}
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
@@ -764,6 +767,7 @@ func TestHandlerFuncs(t *testing.T) {
 		reflect.TypeFor[rtc.SignalingState](): rtc.SignalingStateHaveLocalOffer, reflect.TypeFor[rtc.ICEGatheringState](): rtc.ICEGatheringStateComplete,
 		reflect.TypeFor[rtc.ICEConnectionState](): rtc.ICEConnectionStateChecking, reflect.TypeFor[rtc.PeerConnectionState](): rtc.PeerConnectionStateFailed,
 		reflect.TypeFor[rtc.DataChannelMessage](): rtc.DataChannelMessage{IsString: true, Data: []byte("x")},
+		reflect.TypeFor[*rtc.TrackRemote]():       new(rtc.TrackRemote), reflect.TypeFor[*rtc.RTPReceiver](): new(rtc.RTPReceiver),
 	}
 	hs := []rtc.EventHandler{full("first"), &rtc.HandlerFuncs{}, rtc.BaseHandler{}, full("second")}
 	h := rtc.Handlers(hs...)

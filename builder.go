@@ -34,6 +34,8 @@ type Builder struct {
 	ice           ICEOptions
 	dtls          DTLSOptions
 	sctp          SCTPOptions
+	media         MediaOptions
+	codecs        [3][]peer.Codec
 }
 
 // NewBuilder returns the defaults: no servers, no handler, the operating system's sockets.
@@ -108,12 +110,19 @@ func (b Builder) SCTP(o SCTPOptions) Builder {
 	return b
 }
 
+// Media sets the knobs of audio and video.
+func (b Builder) Media(o MediaOptions) Builder {
+	b.media = o
+	return b
+}
+
 const (
 	maxMessageSizeLimit   = 16 << 20
 	defaultMaxMessageSize = 256 << 10
 	defaultReceiveBuffer  = 32 << 20
 	defaultSendBuffer     = 16 << 20
 	minPacketSize         = 1200
+	defaultReceiveQueue   = 1024
 )
 
 // Build makes the connection. All mistakes are reported at once, joined; each has its W3C category. ctx bounds Build only: a connection
@@ -178,14 +187,30 @@ func (b *Builder) check() (listen []netip.AddrPort, err error) {
 		{"ICEOptions.FailedTimeout", b.ice.FailedTimeout},
 		{"ICEOptions.ConsentInterval", b.ice.ConsentInterval},
 		{"DTLSOptions.HandshakeTimeout", b.dtls.HandshakeTimeout},
+		{"MediaOptions.HistoryTime", b.media.HistoryTime},
+		{"MediaOptions.ReportInterval", b.media.ReportInterval},
 	} {
 		if d.d < 0 {
 			add(&rtcerr.RangeError{Err: fmt.Errorf("rtc: %s is negative", d.name)})
 		}
 	}
-	if b.ice.MaxRemoteCandidates < 0 {
-		add(&rtcerr.RangeError{Err: errors.New("rtc: ICEOptions.MaxRemoteCandidates is negative")})
+	for _, n := range []struct {
+		name string
+		n    int
+	}{
+		{"ICEOptions.MaxRemoteCandidates", b.ice.MaxRemoteCandidates},
+		{"MediaOptions.ReceiveQueue", b.media.ReceiveQueue},
+		{"MediaOptions.HistoryPackets", b.media.HistoryPackets},
+		{"MediaOptions.MaxTracks", b.media.MaxTracks},
+		{"MediaOptions.StartBitrate", b.media.StartBitrate},
+		{"MediaOptions.MinBitrate", b.media.MinBitrate},
+		{"MediaOptions.MaxBitrate", b.media.MaxBitrate},
+	} {
+		if n.n < 0 {
+			add(&rtcerr.RangeError{Err: fmt.Errorf("rtc: %s is negative", n.name)})
+		}
 	}
+	b.media.ReceiveQueue = orDefault(b.media.ReceiveQueue, defaultReceiveQueue)
 	if r := b.dtls.AnsweringRole; r > DTLSRoleServer {
 		add(&rtcerr.TypeError{Err: fmt.Errorf("rtc: DTLSOptions.AnsweringRole %d is no role", r)})
 	}
@@ -271,5 +296,21 @@ func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
 		FailedTimeout:       b.ice.FailedTimeout,
 		ConsentInterval:     b.ice.ConsentInterval,
 		MaxRemoteCandidates: b.ice.MaxRemoteCandidates,
+		Media: peer.MediaConfig{
+			Codecs:         b.codecs,
+			CNAME:          b.media.CNAME,
+			HistoryTime:    b.media.HistoryTime,
+			HistoryPackets: b.media.HistoryPackets,
+			MaxStreams:     b.media.MaxTracks,
+			ReportInterval: b.media.ReportInterval,
+			ReceiveQueue:   b.media.ReceiveQueue,
+			StartBitrate:   float64(b.media.StartBitrate),
+			MinBitrate:     float64(b.media.MinBitrate),
+			MaxBitrate:     float64(b.media.MaxBitrate),
+			Pacing:         b.media.Pacing,
+			WantRTCP:       optionalOf(b.handler).rtcp != nil,
+			NewBuffer:      lendPacket,
+			FreeBuffer:     recyclePacket,
+		},
 	}
 }

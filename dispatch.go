@@ -42,6 +42,8 @@ func (l *loop) tell(f func(h EventHandler)) {
 func (l *loop) dispatch(ev *peer.Event) {
 	pc := l.pc
 	switch ev.Kind {
+	case peer.EventRTP:
+		l.dispatchRTP(ev)
 	case peer.EventMessage:
 		l.dispatchMessage(ev)
 	case peer.EventChannelIncoming, peer.EventChannelOpen, peer.EventBufferedAmountLow, peer.EventChannelClosing,
@@ -89,8 +91,14 @@ func (l *loop) dispatch(ev *peer.Event) {
 		if !l.closed {
 			pc.connectionState.Store(int32(s))
 		}
+		if s == PeerConnectionStateConnected || s == PeerConnectionStateClosed {
+			l.carriesMedia = s == PeerConnectionStateConnected
+			l.bindAll()
+		}
 		l.publish(Event{Kind: EventConnectionStateChange, ConnectionState: s})
 		l.tell(func(h EventHandler) { h.OnConnectionStateChange(pc, s) })
+	default:
+		l.dispatchMedia(ev)
 	}
 }
 

@@ -10,3 +10,9 @@ func ReportOf(pc *PeerConnection) (r peer.Report) {
 
 // Lend and Recycle are the memory of messages on their way.
 var Lend, Recycle = lend, recycle
+
+// Received is how many RTP packets a connection has got.
+func Received(pc *PeerConnection) (n uint64) {
+	pc.loop.view(func(c *peer.Core) { n = c.MediaStats().RTPReceived })
+	return n
+}

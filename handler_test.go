@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime"
 	"github.com/sansrtc/rtc/runtime/sim"
@@ -30,6 +33,17 @@ var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
 	"AddICECandidate": func(pc, _ *rtc.PeerConnection) {
 		mid := "0"
 		pc.AddICECandidate(rtc.ICECandidateInit{Candidate: "candidate:1 1 udp 2130706431 10.64.0.9 9 typ host", SDPMid: &mid})
+	},
+	"AddTrack": func(pc, _ *rtc.PeerConnection) { pc.AddTrack(aTrack("another")) },
+	"AddTransceiverFromKind": func(pc, _ *rtc.PeerConnection) {
+		if len(pc.GetTransceivers()) < 20 {
+			pc.AddTransceiverFromKind(rtc.RTPCodecTypeAudio)
+		}
+	},
+	"AddTransceiverFromTrack": func(pc, _ *rtc.PeerConnection) {
+		if len(pc.GetTransceivers()) < 20 {
+			pc.AddTransceiverFromTrack(aTrack("another"))
+		}
 	},
 	"Builder":                 func(pc, _ *rtc.PeerConnection) { pc.Builder() },
 	"CanTrickleICECandidates": func(pc, _ *rtc.PeerConnection) { pc.CanTrickleICECandidates() },
@@ -60,7 +74,10 @@ var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
 	},
 	"GatheringComplete": func(pc, _ *rtc.PeerConnection) { pc.GatheringComplete() },
 	"GetConfiguration":  func(pc, _ *rtc.PeerConnection) { pc.GetConfiguration() },
+	"GetReceivers":      func(pc, _ *rtc.PeerConnection) { pc.GetReceivers() },
+	"GetSenders":        func(pc, _ *rtc.PeerConnection) { pc.GetSenders() },
 	"GetStats":          func(pc, _ *rtc.PeerConnection) { pc.GetStats() },
+	"GetTransceivers":   func(pc, _ *rtc.PeerConnection) { pc.GetTransceivers() },
 	"ICECandidates": func(pc, _ *rtc.PeerConnection) {
 		for range pc.ICECandidates(canceled()) {
 		}
@@ -71,8 +88,13 @@ var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
 	"PendingLocalDescription":  func(pc, _ *rtc.PeerConnection) { pc.PendingLocalDescription() },
 	"PendingRemoteDescription": func(pc, _ *rtc.PeerConnection) { pc.PendingRemoteDescription() },
 	"RemoteDescription":        func(pc, _ *rtc.PeerConnection) { pc.RemoteDescription() },
-	"RestartICE":               func(pc, _ *rtc.PeerConnection) { pc.RestartICE() },
-	"SetConfiguration":         func(pc, _ *rtc.PeerConnection) { pc.SetConfiguration(pc.GetConfiguration()) },
+	"RemoveTrack": func(pc, _ *rtc.PeerConnection) {
+		for _, s := range pc.GetSenders() {
+			pc.RemoveTrack(s)
+		}
+	},
+	"RestartICE":       func(pc, _ *rtc.PeerConnection) { pc.RestartICE() },
+	"SetConfiguration": func(pc, _ *rtc.PeerConnection) { pc.SetConfiguration(pc.GetConfiguration()) },
 	"SetLocalDescription": func(pc, _ *rtc.PeerConnection) {
 		pc.SetLocalDescription(rtc.SessionDescription{})
 	},
@@ -82,6 +104,79 @@ var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
 		}
 	},
 	"SignalingState": func(pc, _ *rtc.PeerConnection) { pc.SignalingState() },
+	"Tracks": func(pc, _ *rtc.PeerConnection) {
+		for range pc.Tracks(canceled()) {
+		}
+	},
+	"WriteRTCP": func(pc, _ *rtc.PeerConnection) { pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{}}) },
+}
+
+func aTrack(id string) *webrtc.TrackLocalStaticRTP {
+	track, err := webrtc.NewTrackLocalStaticRTP(vp8, id, "stream")
+	if err != nil {
+		panic(err)
+	}
+	return track
+}
+
+// transceiverCalls has a call of each method of a transceiver, its sender and its receiver, as a handler may make it.
+var transceiverCalls = map[string]func(t *rtc.RTPTransceiver){
+	"CurrentDirection":    func(t *rtc.RTPTransceiver) { t.CurrentDirection() },
+	"Direction":           func(t *rtc.RTPTransceiver) { t.Direction() },
+	"Kind":                func(t *rtc.RTPTransceiver) { t.Kind() },
+	"Mid":                 func(t *rtc.RTPTransceiver) { t.Mid() },
+	"Receiver":            func(t *rtc.RTPTransceiver) { t.Receiver() },
+	"Sender":              func(t *rtc.RTPTransceiver) { t.Sender() },
+	"SetCodecPreferences": func(t *rtc.RTPTransceiver) { t.SetCodecPreferences(t.Receiver().GetParameters().Codecs) },
+	"SetDirection":        func(t *rtc.RTPTransceiver) { t.SetDirection(rtc.RTPTransceiverDirectionRecvonly) },
+	"Stop":                func(t *rtc.RTPTransceiver) { t.Stop() },
+	"Stopped":             func(t *rtc.RTPTransceiver) { t.Stopped() },
+}
+
+var senderCalls = map[string]func(s *rtc.RTPSender){
+	"AddEncoding":    func(s *rtc.RTPSender) { s.AddEncoding(aTrack("encoding")) },
+	"GetParameters":  func(s *rtc.RTPSender) { s.GetParameters() },
+	"RTPTransceiver": func(s *rtc.RTPSender) { s.RTPTransceiver() },
+	"ReplaceTrack":   func(s *rtc.RTPSender) { s.ReplaceTrack(aTrack("replaced")) },
+	"SetParameters":  func(s *rtc.RTPSender) { s.SetParameters(s.GetParameters()) },
+	"SetStreams":     func(s *rtc.RTPSender) { s.SetStreams("one", "two") },
+	"Track":          func(s *rtc.RTPSender) { s.Track() },
+}
+
+var receiverCalls = map[string]func(r *rtc.RTPReceiver){
+	"GetParameters":  func(r *rtc.RTPReceiver) { r.GetParameters() },
+	"RTPTransceiver": func(r *rtc.RTPReceiver) { r.RTPTransceiver() },
+	"Track":          func(r *rtc.RTPReceiver) { r.Track() },
+	"Tracks":         func(r *rtc.RTPReceiver) { r.Tracks() },
+}
+
+// trackCalls has a call of each method of TrackRemote; those that wait for packets have some that came with the track, or its end.
+var trackCalls = map[string]func(t *rtc.TrackRemote){
+	"Codec": func(t *rtc.TrackRemote) { t.Codec() },
+	"Ended": func(t *rtc.TrackRemote) { t.Ended() },
+	"ID":    func(t *rtc.TrackRemote) { t.ID() },
+	"Kind":  func(t *rtc.TrackRemote) { t.Kind() },
+	"Msid":  func(t *rtc.TrackRemote) { t.Msid() },
+	"Muted": func(t *rtc.TrackRemote) { t.Muted() },
+	"Packets": func(t *rtc.TrackRemote) {
+		for range t.Packets(canceled()) {
+		}
+	},
+	"PayloadType": func(t *rtc.TrackRemote) { t.PayloadType() },
+	"RID":         func(t *rtc.TrackRemote) { t.RID() },
+	"Read": func(t *rtc.TrackRemote) {
+		if _, err := t.ReadRTP(canceled()); err == nil { // there is one, and so there may be more
+			t.Receiver().RTPTransceiver().Stop()
+			t.Read(make([]byte, 1500))
+		}
+	},
+	"ReadRTP":         func(t *rtc.TrackRemote) { t.ReadRTP(canceled()) },
+	"Receiver":        func(t *rtc.TrackRemote) { t.Receiver() },
+	"RequestKeyframe": func(t *rtc.TrackRemote) { t.RequestKeyframe() },
+	"RtxSSRC":         func(t *rtc.TrackRemote) { t.RtxSSRC() },
+	"SSRC":            func(t *rtc.TrackRemote) { t.SSRC() },
+	"StreamID":        func(t *rtc.TrackRemote) { t.StreamID() },
+	"StreamIDs":       func(t *rtc.TrackRemote) { t.StreamIDs() },
 }
 
 // dcCalls has a call of each method of DataChannel, as a handler may make it.
@@ -140,6 +235,10 @@ func testEveryMethodInEveryHandler(t *testing.T, w *world) {
 	wantAll(t, reflect.TypeFor[rtc.EventHandler](), eventKinds)
 	wantAll(t, reflect.TypeFor[*rtc.PeerConnection](), pcCalls)
 	wantAll(t, reflect.TypeFor[*rtc.DataChannel](), dcCalls)
+	wantAll(t, reflect.TypeFor[*rtc.RTPTransceiver](), transceiverCalls)
+	wantAll(t, reflect.TypeFor[*rtc.RTPSender](), senderCalls)
+	wantAll(t, reflect.TypeFor[*rtc.RTPReceiver](), receiverCalls)
+	wantAll(t, reflect.TypeFor[*rtc.TrackRemote](), trackCalls)
 	calls := map[string]func(p *pair, side int, dc *rtc.DataChannel){}
 	for name, f := range pcCalls {
 		calls["PeerConnection."+name] = func(p *pair, side int, _ *rtc.DataChannel) { f(p.pc[side], p.pc[1-side]) }
@@ -152,6 +251,29 @@ func testEveryMethodInEveryHandler(t *testing.T, w *world) {
 				}
 			}
 			f(dc)
+		}
+	}
+	ofTransceivers := func(f func(t *rtc.RTPTransceiver)) func(p *pair, side int, _ *rtc.DataChannel) {
+		return func(p *pair, side int, _ *rtc.DataChannel) {
+			for _, t := range p.pc[side].GetTransceivers() {
+				f(t)
+			}
+		}
+	}
+	for name, f := range transceiverCalls {
+		calls["RTPTransceiver."+name] = ofTransceivers(f)
+	}
+	for name, f := range senderCalls {
+		calls["RTPSender."+name] = ofTransceivers(func(t *rtc.RTPTransceiver) { f(t.Sender()) })
+	}
+	for name, f := range receiverCalls {
+		calls["RTPReceiver."+name] = ofTransceivers(func(t *rtc.RTPTransceiver) { f(t.Receiver()) })
+	}
+	for name, f := range trackCalls {
+		calls["TrackRemote."+name] = func(p *pair, side int, _ *rtc.DataChannel) {
+			if t := p.rec[side].track("camera"); t != nil {
+				f(t)
+			}
 		}
 	}
 	// A key pair for each of a thousand connections would be all that this test does.
@@ -210,6 +332,8 @@ func testMethodInHandler(t *testing.T, w *world, certificate *rtc.Certificate, k
 		}
 	}
 	dc, _ := a.CreateDataChannel("data", nil)
+	camera := aTrack("camera")
+	a.AddTrack(camera)
 	settle(time.Millisecond, func() bool { return p.rec[0].has("negotiationneeded") })
 	// Calls may have upset the negotiation, or have closed a connection: then it goes as far as it can.
 	a.SetLocalDescription(rtc.SessionDescription{})
@@ -226,6 +350,10 @@ func testMethodInHandler(t *testing.T, w *world, certificate *rtc.Certificate, k
 	b.SetLocalDescription(rtc.SessionDescription{})
 	exchange(b, a)
 	settle(100*time.Millisecond, func() bool { return p.rec[0].has("open data") && p.rec[1].has("open data") })
+	for n := range 3 {
+		camera.WriteRTP(packet(n))
+	}
+	settle(100*time.Millisecond, func() bool { return p.rec[1].has("track camera") })
 	dc.SendText("hello")
 	settle(100*time.Millisecond, func() bool { return p.rec[0].has("low data") && p.rec[1].has("message data hello") })
 	if far := p.rec[1].channel(0); far != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 
@@ -202,6 +203,8 @@ type terms struct {
 	ours    func(rtc.Builder) rtc.Builder
 	theirs  func(*webrtc.SettingEngine)
 	config  webrtc.Configuration // pion's
+	hear    rtc.EventHandler     // hears what we hear, too
+	media   bool                 // pion has its default interceptors
 }
 
 // meeting is one of ours and one of pion's.
@@ -267,6 +270,9 @@ func (m *meeting) buildOurs(at place, on terms) {
 		s.post.take(c.ToJSON())
 	}
 	b := at.ours(rtc.NewBuilder()).Handler(handler)
+	if on.hear != nil {
+		b = b.Handler(rtc.Handlers(handler, on.hear))
+	}
 	if on.ours != nil {
 		b = on.ours(b)
 	}
@@ -299,7 +305,13 @@ func (m *meeting) buildTheirs(at place, on terms) {
 	if err := media.RegisterDefaultCodecs(); err != nil {
 		m.t.Fatal(err)
 	}
-	api := webrtc.NewAPI(webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(&media))
+	var interceptors interceptor.Registry
+	if on.media {
+		if err := webrtc.RegisterDefaultInterceptors(&media, &interceptors); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&interceptors))
 	pc, err := api.NewPeerConnection(on.config)
 	if err != nil {
 		m.t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/rtp"
+
 	"github.com/sansrtc/rtc/internal/sansio/peer"
 	"github.com/sansrtc/rtc/runtime"
 )
@@ -38,6 +40,13 @@ type loop struct {
 	candidates  []*ICECandidate // gathered in this generation, for those who ask later
 	incoming    []*DataChannel  // made by the peer and not closed, likewise
 
+	optional     optional // powers of the handler
+	carriesMedia bool     // the connection has been connected: tracks are bound
+	transceivers map[peer.TransceiverID]*RTPTransceiver
+	tracks       map[peer.StreamID]*TrackRemote // that were told and have not ended,
+	live         []*TrackRemote                 // the same in order
+	packet       rtp.Packet                     // that the handler is told; one for all, so that packets cost no memory
+
 	channels map[peer.Handle]*DataChannel
 	waiting  []*DataChannel // channels that somebody waits for room on
 	// How many channels have opened and, of those, closed: dataChannelsOpened and dataChannelsClosed of the stats.
@@ -50,6 +59,7 @@ var _ runtime.Loop = (*loop)(nil)
 
 func (l *loop) start(pc *PeerConnection, core *peer.Core, listen []netip.AddrPort) (err error) {
 	l.pc, l.core, l.listen = pc, core, listen
+	l.optional = optionalOf(pc.builder.handler)
 	l.channels = make(map[peer.Handle]*DataChannel)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,6 +120,7 @@ func (l *loop) Released() {
 	l.mu.Lock()
 	l.core.Release()
 	l.released, l.channels, l.waiting, l.sockets = true, nil, nil, nil
+	l.transceivers, l.tracks, l.live, l.packet = nil, nil, nil, rtp.Packet{}
 	l.mu.Unlock()
 	close(l.pc.done)
 }
@@ -177,6 +188,18 @@ func (l *loop) sent(dc *DataChannel) {
 	}
 	l.flush(l.tick())
 	l.rearm()
+}
+
+// written sees that a packet leaves that was just written: at once, on the writer's goroutine, unless the loop is to flush anyway.
+func (l *loop) written(now time.Time) {
+	switch {
+	case l.dirty:
+	case l.dispatching:
+		l.settle(now)
+	default:
+		l.flush(now)
+		l.rearm()
+	}
 }
 
 // flushAtOnce is the amount of queued data that is worth the sender's own flush: about what one send call carries.

@@ -24,6 +24,7 @@ type recorder struct {
 	inside   []*rtc.PeerConnection // whose handlers are running: never two of one
 	states   []rtc.PeerConnectionState
 	channels []*rtc.DataChannel // opened, in order
+	tracks   []*rtc.TrackRemote // begun, in order
 	messages []rtc.DataChannelMessage
 	errs     []error
 	signal   func(c *rtc.ICECandidate)
@@ -143,11 +144,36 @@ func (r *recorder) OnDataChannelClose(pc *rtc.PeerConnection, dc *rtc.DataChanne
 }
 
 func (r *recorder) OnTrack(pc *rtc.PeerConnection, track *rtc.TrackRemote, _ *rtc.RTPReceiver) {
-	r.hear("track", pc, nil, rtc.DataChannelMessage{}, nil)
+	r.hearTrack("track", pc, track)
 }
 
 func (r *recorder) OnTrackEnded(pc *rtc.PeerConnection, track *rtc.TrackRemote) {
-	r.hear("trackended", pc, nil, rtc.DataChannelMessage{}, nil)
+	r.hearTrack("trackended", pc, track)
+}
+
+func (r *recorder) hearTrack(kind string, pc *rtc.PeerConnection, track *rtc.TrackRemote) {
+	name := track.ID()
+	if track.RID() != "" {
+		name += "/" + track.RID()
+	}
+	r.mu.Lock()
+	if kind == "track" {
+		r.tracks = append(r.tracks, track)
+	}
+	r.mu.Unlock()
+	r.hear(kind, pc, nil, rtc.DataChannelMessage{}, name)
+}
+
+// track is the one with that name that began last, or nil.
+func (r *recorder) track(id string) *rtc.TrackRemote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range slices.Backward(r.tracks) {
+		if t.ID() == id || t.ID()+"/"+t.RID() == id {
+			return t
+		}
+	}
+	return nil
 }
 
 // heard is the log so far.

@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// Send copies a message, and when the peer has it the copy's memory serves another message of any connection. What nobody borrows is the garbage
+// Send copies a message, and when the peer has it the copy's memory serves another message of any connection; likewise a packet that was received,
+// when the handler has returned from it. What nobody borrows is the garbage
 // collector's. There are four sizes to a doubling, so at most a fifth is unused; what is smaller or larger is allocated as usual.
 const (
 	minLent = 1<<8 + 1
@@ -36,6 +37,12 @@ func lend(n int) []byte {
 	}
 	return make([]byte, 0, size)
 }
+
+// lendPacket is lend for a packet that is received, with length n; those of audio are small and many.
+func lendPacket(n int) []byte { return lend(max(n, minLent))[:n] }
+
+// recyclePacket takes back what lendPacket(len(b)) returned.
+func recyclePacket(b []byte) { recycle(b[:max(len(b), min(cap(b), minLent))]) }
 
 // recycle takes back what lend(len(b)) returned.
 func recycle(b []byte) {

@@ -24,9 +24,14 @@ const (
 	EventDataChannelClosing
 	EventDataChannelError
 	EventDataChannelClose
+	EventTrack
+	EventTrackEnded
+	EventKeyframeRequest   // of KeyframeHandler
+	EventBandwidthEstimate // of BandwidthHandler
 )
 
-// Event is what a handler hears, as a value: the field that Kind is about is set. Messages are not among them: see [DataChannel.Messages].
+// Event is what a handler hears, as a value: the field that Kind is about is set. Messages and packets are not among them: see
+// [DataChannel.Messages] and [TrackRemote.Packets].
 type Event struct {
 	Kind               EventKind
 	ICECandidate       *ICECandidate // nil: gathering has ended
@@ -37,6 +42,10 @@ type Event struct {
 	ConnectionState    PeerConnectionState
 	DataChannel        *DataChannel
 	Err                error
+	Track              *TrackRemote
+	Sender             *RTPSender // that a keyframe is asked for,
+	RID                string     // and its encoding with simulcast
+	BitsPerSecond      int
 }
 
 // subscriptionLimit is how many events wait for one iterator before it holds the connection's events up, as a slow handler would.
@@ -129,7 +138,7 @@ func (l *loop) events(ctx context.Context, s *subscriber, yield func(Event) bool
 	}
 }
 
-// Events gives what a handler hears, but for messages, in the same order, from the call on. It ends after ConnectionState closed, or when ctx
+// Events gives what a handler hears, but for messages and packets, in the same order, from the call on. It ends after ConnectionState closed, or when ctx
 // ends. An iterator that is not read holds up the connection's events when 256 wait, like a slow handler, until ctx ends, its loop is
 // left, or the connection is closed; so read it, or let ctx end.
 func (pc *PeerConnection) Events(ctx context.Context) iter.Seq[Event] {

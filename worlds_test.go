@@ -123,6 +123,12 @@ func (w *world) builder(rt runtime.Runtime) rtc.Builder {
 // network of a simulation; a real one is as it is.
 func (w *world) newPair(t testing.TB, cfg sim.Config, build func(i int, b rtc.Builder) rtc.Builder) *pair {
 	t.Helper()
+	return w.newPairOf(t, cfg, func(_ int, r *recorder) rtc.EventHandler { return r }, build)
+}
+
+// newPairOf is newPair with handlers that are made of the recorders.
+func (w *world) newPairOf(t testing.TB, cfg sim.Config, handler func(i int, r *recorder) rtc.EventHandler, build func(i int, b rtc.Builder) rtc.Builder) *pair {
+	t.Helper()
 	p := &pair{t: t}
 	if w.simulated() {
 		w.shape(&cfg)
@@ -140,7 +146,7 @@ func (w *world) newPair(t testing.TB, cfg sim.Config, build func(i int, b rtc.Bu
 			rts[i] = w.rt(t)
 		}
 		p.rec[i] = &recorder{name: name, floor: p.floor}
-		b := w.builder(rts[i]).Handler(p.rec[i])
+		b := w.builder(rts[i]).Handler(handler(i, p.rec[i]))
 		if build != nil {
 			b = build(i, b)
 		}

@@ -188,6 +188,9 @@ func (c *Core) PollEvent() (Event, bool) { return c.events.pop() }
 // that PollEvent will still give.
 func (c *Core) TakeMessage(h Handle) (Event, bool) { return c.events.take(h) }
 
+// TakeRTP gives the next packet of a stream likewise, or the EventTrackEnded that comes after the last.
+func (c *Core) TakeRTP(id StreamID) (Event, bool) { return c.events.takeStream(id) }
+
 // HasEvents tells whether PollEvent has something.
 func (c *Core) HasEvents() bool { return c.events.len() > 0 }
 

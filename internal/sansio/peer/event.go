@@ -177,6 +177,26 @@ func (e *events) take(h Handle) (Event, bool) {
 	return Event{}, false
 }
 
+// takeStream gives the first packet of a stream, wherever it is, and takes it out; or the end that comes before one, and leaves it.
+func (e *events) takeStream(id StreamID) (Event, bool) {
+	more := 0
+	for i := range e.n {
+		q := e.at(i)
+		switch {
+		case q.kind == EventRTP && q.source == uint32(id):
+			ev := q.event()
+			e.remove(i)
+			return ev, true
+		case q.more:
+			if ev := &e.more[more]; ev.Kind == EventTrackEnded && ev.Stream == id {
+				return *ev, true
+			}
+			more++
+		}
+	}
+	return Event{}, false
+}
+
 // takeRTP takes the oldest packet out. There has to be one.
 func (e *events) takeRTP() Event {
 	for e.at(e.firstRTP).kind != EventRTP {

@@ -63,6 +63,18 @@ func (c *Core) Transceivers() []TransceiverID { return c.session.Transceivers() 
 // Transceiver tells about one.
 func (c *Core) Transceiver(id TransceiverID) (Transceiver, bool) { return c.session.Transceiver(id) }
 
+// Section is what was negotiated for a transceiver last; false: nothing.
+func (c *Core) Section(id TransceiverID) (MediaSection, bool) {
+	if c.media == nil {
+		return MediaSection{}, false
+	}
+	l := c.media.leg(id)
+	if l == nil {
+		return MediaSection{}, false
+	}
+	return *l.section, true
+}
+
 // changed lets what has changed ask for a negotiation, unless there was an error.
 func (c *Core) changed(err error) error {
 	if err == nil {

@@ -1,0 +1,132 @@
+package rtc
+
+import (
+	"io"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/pion/interceptor"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4/pkg/rtcerr"
+)
+
+// binding is one Bind of a track: the context that the track is given, and the writer that it has.
+type binding struct {
+	loop       *loop
+	sender     *RTPSender
+	index      int // of the encoding
+	id         string
+	track      TrackLocal
+	parameters RTPParameters
+	ssrc, rtx  SSRC
+
+	// Guarded by loop.mu.
+	versions [2]uint32          // of the encoding's track and of the sender
+	live     bool               // not unbound
+	codec    RTPCodecParameters // that Bind has chosen
+	header   rtp.Header         // of what Write was given; kept so that it costs nothing
+}
+
+var (
+	_ TrackLocalContext = (*binding)(nil)
+	_ TrackLocalWriter  = (*binding)(nil)
+)
+
+// bindings numbers them: a track tells its bindings, of all connections, from each other by ID.
+var bindings atomic.Uint64
+
+func (l *loop) newBinding(s *RTPSender, i int, versions [2]uint32) *binding {
+	section := s.section
+	return &binding{
+		loop: l, sender: s, index: i, id: strconv.FormatUint(bindings.Add(1), 10), track: s.encodings[i].track,
+		parameters: RTPParameters{
+			HeaderExtensions: headerExtensions(section.Extensions),
+			Codecs:           codecsParameters(section.Kind, section.Send),
+		},
+		ssrc: SSRC(section.Encodings[i].SSRC), rtx: SSRC(section.Encodings[i].RTX),
+		versions: versions, live: true,
+	}
+}
+
+// CodecParameters implements TrackLocalContext.
+func (b *binding) CodecParameters() []RTPCodecParameters { return slices.Clone(b.parameters.Codecs) }
+
+// HeaderExtensions implements TrackLocalContext.
+func (b *binding) HeaderExtensions() []RTPHeaderExtensionParameter {
+	return slices.Clone(b.parameters.HeaderExtensions)
+}
+
+// SSRC implements TrackLocalContext.
+func (b *binding) SSRC() SSRC { return b.ssrc }
+
+// SSRCRetransmission implements TrackLocalContext.
+func (b *binding) SSRCRetransmission() SSRC { return b.rtx }
+
+// SSRCForwardErrorCorrection implements TrackLocalContext: there is none.
+func (b *binding) SSRCForwardErrorCorrection() SSRC { return 0 }
+
+// WriteStream implements TrackLocalContext.
+func (b *binding) WriteStream() TrackLocalWriter { return b }
+
+// ID implements TrackLocalContext.
+func (b *binding) ID() string { return b.id }
+
+// RTCPReader implements TrackLocalContext.
+func (b *binding) RTCPReader() interceptor.RTCPReader { return noRTCP{} }
+
+// noRTCP has nothing to read: what a sender is to hear comes by KeyframeHandler, BandwidthHandler and RTCPHandler.
+type noRTCP struct{}
+
+func (noRTCP) Read([]byte, interceptor.Attributes) (int, interceptor.Attributes, error) {
+	return 0, nil, io.EOF
+}
+
+// closedWriter is what a writer returns after the connection has closed; pion's users look for io.ErrClosedPipe.
+type closedWriter struct{}
+
+func (closedWriter) Error() string   { return ErrConnectionClosed.Error() }
+func (closedWriter) Unwrap() []error { return []error{ErrConnectionClosed, io.ErrClosedPipe} }
+
+var errWriterClosed error = &rtcerr.InvalidStateError{Err: closedWriter{}}
+
+// WriteRTP implements TrackLocalWriter: it copies the packet and sends it, with the encoding's source. It waits for nothing, and allocates
+// nothing.
+func (b *binding) WriteRTP(header *rtp.Header, payload []byte) (int, error) {
+	l := b.loop
+	l.mu.Lock()
+	n, err := b.write(header, payload)
+	l.mu.Unlock()
+	return n, err
+}
+
+// Write implements TrackLocalWriter.
+func (b *binding) Write(packet []byte) (int, error) {
+	l := b.loop
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := b.header.Unmarshal(packet)
+	if err != nil {
+		return 0, &rtcerr.TypeError{Err: err}
+	}
+	payload := packet[n:]
+	if b.header.PaddingSize = 0; b.header.Padding && len(payload) > 0 {
+		b.header.PaddingSize = payload[len(payload)-1]
+		payload = payload[:len(payload)-min(int(b.header.PaddingSize), len(payload))]
+	}
+	return b.write(&b.header, payload)
+}
+
+// write is called with mu held.
+func (b *binding) write(header *rtp.Header, payload []byte) (int, error) {
+	l := b.loop
+	if l.closed || !b.live {
+		return 0, errWriterClosed
+	}
+	now := l.tick()
+	if err := l.core.SendRTP(now, b.sender.transceiver.id, b.index, header, payload); err != nil {
+		return 0, w3cError(err)
+	}
+	l.written(now)
+	return header.MarshalSize() + len(payload), nil
+}
