@@ -78,7 +78,7 @@ func testMedia(t *testing.T, w *world) {
 			headers := far.headers[track]
 			for j, h := range headers {
 				if h.SSRC != uint32(track.SSRC()) || h.PayloadType != uint8(track.PayloadType()) || h.SequenceNumber != headers[0].SequenceNumber+uint16(j) ||
-					h.Timestamp-headers[0].Timestamp != uint32(j*1800) {
+					h.Timestamp-headers[0].Timestamp != uint32(j*1800) || h.Marker != packet(j).Marker {
 					t.Fatalf("%s: header %d is %v", s.ID(), j, h)
 				}
 			}
@@ -392,12 +392,13 @@ func TestSlowHandlerBoundsMedia(t *testing.T) {
 	stopBack()
 	got := v[1].seen("video")
 	i := slices.IndexFunc(got, func(n int) bool { return n >= 100 })
-	dropped := got[i+1] - got[i]
+	dropped := slices.Min(got[i+1:]) - got[i]
 	if waited := int(awake.Sub(asleep) / (20 * time.Millisecond)); dropped < waited-51 || dropped > waited-45 {
 		t.Errorf("%d packets were dropped; %d came while the handler stayed, and 50 may wait", dropped, waited)
 	}
-	if !consecutive(got[i+1:], 140) {
-		t.Errorf("after that: %v", got[i+1:])
+	rest := slices.Sorted(slices.Values(got[i+1:])) // some were repaired
+	if !consecutive(rest, 140) {
+		t.Errorf("after that: %v", rest)
 	}
 	v[1].right(t)
 }
