@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/logging"
 	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
@@ -35,7 +36,8 @@ type Builder struct {
 	dtls          DTLSOptions
 	sctp          SCTPOptions
 	media         MediaOptions
-	codecs        [3][]peer.Codec
+	engine        func() (*mediaEngine, error) // once for all that share the base; nil: the default
+	registry      *interceptor.Registry
 }
 
 // NewBuilder returns the defaults: no servers, no handler, the operating system's sockets.
@@ -214,6 +216,9 @@ func (b *Builder) check() (listen []netip.AddrPort, err error) {
 	if r := b.dtls.AnsweringRole; r > DTLSRoleServer {
 		add(&rtcerr.TypeError{Err: fmt.Errorf("rtc: DTLSOptions.AnsweringRole %d is no role", r)})
 	}
+	if _, err := b.mediaEngine(); err != nil {
+		add(err)
+	}
 	return listen, errors.Join(errs...)
 }
 
@@ -278,7 +283,8 @@ func cloneConfiguration(c Configuration) Configuration {
 }
 
 // coreConfig is what the core is told of the builder.
-func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
+func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config {
+	engine, _ := b.mediaEngine() // check has found no error
 	return peer.Config{
 		Rand:                b.runtime.Rand(),
 		Certificate:         key,
@@ -297,20 +303,22 @@ func (b *Builder) coreConfig(key peer.Certificate) peer.Config {
 		ConsentInterval:     b.ice.ConsentInterval,
 		MaxRemoteCandidates: b.ice.MaxRemoteCandidates,
 		Media: peer.MediaConfig{
-			Codecs:         b.codecs,
-			CNAME:          b.media.CNAME,
-			HistoryTime:    b.media.HistoryTime,
-			HistoryPackets: b.media.HistoryPackets,
-			MaxStreams:     b.media.MaxTracks,
-			ReportInterval: b.media.ReportInterval,
-			ReceiveQueue:   b.media.ReceiveQueue,
-			StartBitrate:   float64(b.media.StartBitrate),
-			MinBitrate:     float64(b.media.MinBitrate),
-			MaxBitrate:     float64(b.media.MaxBitrate),
-			Pacing:         b.media.Pacing,
-			WantRTCP:       optionalOf(b.handler).rtcp != nil,
-			NewBuffer:      lendPacket,
-			FreeBuffer:     recyclePacket,
+			Codecs:          engine.codecs,
+			Extensions:      engine.extensions,
+			CNAME:           b.media.CNAME,
+			HistoryTime:     b.media.HistoryTime,
+			HistoryPackets:  b.media.HistoryPackets,
+			MaxStreams:      b.media.MaxTracks,
+			ReportInterval:  b.media.ReportInterval,
+			ReceiveQueue:    b.media.ReceiveQueue,
+			StartBitrate:    float64(b.media.StartBitrate),
+			MinBitrate:      float64(b.media.MinBitrate),
+			MaxBitrate:      float64(b.media.MaxBitrate),
+			Pacing:          b.media.Pacing,
+			WantRTCP:        intercepted || optionalOf(b.handler).rtcp != nil,
+			KeepTransportCC: intercepted,
+			NewBuffer:       lendPacket,
+			FreeBuffer:      recyclePacket,
 		},
 	}
 }

@@ -44,14 +44,29 @@ func (l *loop) dispatchMedia(ev *peer.Event) {
 			l.tell(func(EventHandler) { h.OnBandwidthEstimate(pc, estimate) })
 		}
 	case peer.EventRTCP:
-		if h := l.optional.rtcp; h != nil {
-			if packets, err := rtcp.Unmarshal(ev.Data); err == nil {
-				l.tell(func(EventHandler) { h.OnRTCP(pc, packets) })
-			}
-		}
+		l.dispatchRTCP(ev.Data)
 	default:
 		l.dispatchTrack(l.tracks[m.Stream], ev)
 	}
+}
+
+// dispatchRTCP gives a compound packet to the interceptors and the handler.
+func (l *loop) dispatchRTCP(b []byte) {
+	h := l.optional.rtcp
+	_ = l.outside(func() error {
+		packets, err := l.readRTCP(b)
+		if err == nil && len(packets) > 0 && h != nil {
+			h.OnRTCP(l.pc, packets)
+		}
+		return err
+	})
+}
+
+func (l *loop) readRTCP(b []byte) ([]rtcp.Packet, error) {
+	if l.icp != nil {
+		return l.icp.readRTCP(b)
+	}
+	return rtcp.Unmarshal(b)
 }
 
 // bind lets the tracks of a sender follow what was negotiated.
@@ -94,6 +109,9 @@ func (l *loop) beginTrack(ev *peer.Event) {
 	l.tracks[t.stream] = t
 	l.live = append(l.live, t)
 	owner.receiver.tracks = append(owner.receiver.tracks, t)
+	if l.icp != nil {
+		l.intercept(t, m.Section)
+	}
 	l.publish(Event{Kind: EventTrack, Track: t})
 	l.tell(func(h EventHandler) { h.OnTrack(l.pc, t, &owner.receiver) })
 }
@@ -111,6 +129,9 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 		t.muted = false
 	case peer.EventTrackEnded:
 		t.ended = true
+		if t.chain != nil {
+			_ = l.outside(t.chain.unbind)
+		}
 		t.inbox.arrived.broadcast()
 		delete(l.tracks, t.stream)
 		is := func(o *TrackRemote) bool { return o == t }
@@ -124,6 +145,9 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 // dispatchRTP gives a packet to the handler, or to who reads the track.
 func (l *loop) dispatchRTP(ev *peer.Event) {
 	t := l.tracks[ev.Stream]
+	if t != nil && t.chain != nil && !l.intercepted(t, ev) {
+		t = nil
+	}
 	switch {
 	case t == nil:
 		l.core.FreeRTP(ev)

@@ -36,6 +36,8 @@ type (
 	NotSupportedError = rtcerr.NotSupportedError
 	// OperationError is W3C's OperationError: it failed for a reason of its own.
 	OperationError = rtcerr.OperationError
+	// RangeError is ECMAScript's RangeError: a number out of range.
+	RangeError = rtcerr.RangeError
 	// SyntaxError is W3C's SyntaxError, and stands for RTCError with sdp-syntax-error: its text names the line.
 	SyntaxError = rtcerr.SyntaxError
 	// TypeError is ECMAScript's TypeError: an argument out of range.

@@ -40,8 +40,9 @@ type loop struct {
 	candidates  []*ICECandidate // gathered in this generation, for those who ask later
 	incoming    []*DataChannel  // made by the peer and not closed, likewise
 
-	optional     optional // powers of the handler
-	carriesMedia bool     // the connection has been connected: tracks are bound
+	icp          *interceptors // nil: none
+	optional     optional      // powers of the handler
+	carriesMedia bool          // the connection has been connected: tracks are bound
 	transceivers map[peer.TransceiverID]*RTPTransceiver
 	tracks       map[peer.StreamID]*TrackRemote // that were told and have not ended,
 	live         []*TrackRemote                 // the same in order
@@ -122,6 +123,7 @@ func (l *loop) Released() {
 	l.released, l.channels, l.waiting, l.sockets = true, nil, nil, nil
 	l.transceivers, l.tracks, l.live, l.packet = nil, nil, nil, rtp.Packet{}
 	l.mu.Unlock()
+	l.pc.release()
 	close(l.pc.done)
 }
 

@@ -166,11 +166,10 @@ func (pc *PeerConnection) GetReceivers() (list []*RTPReceiver) {
 // by [TrackRemote.RequestKeyframe], transport-wide feedback. Errors: InvalidStateError on a closed connection, TypeError for packets that
 // cannot be sent.
 func (pc *PeerConnection) WriteRTCP(packets []rtcp.Packet) error {
-	b, err := rtcp.Marshal(packets)
-	if err != nil {
-		return &rtcerr.TypeError{Err: err}
+	if icp := pc.loop.icp; icp != nil {
+		return icp.writeRTCP(packets)
 	}
-	return pc.loop.update(func(c *peer.Core, now time.Time) error { return c.WriteRTCP(now, b) })
+	return pc.loop.writeRTCP(packets)
 }
 
 // Tracks gives the tracks that OnTrack tells of, also those that have begun before the call and have not ended, and ends when the connection
@@ -196,5 +195,6 @@ func (t *RTPTransceiver) wantedCodecs(c *peer.Core) []RTPCodecParameters {
 	if len(state.Preferences) > 0 {
 		return codecsParameters(t.kind, state.Preferences)
 	}
-	return codecsParameters(t.kind, t.loop.pc.builder.codecs[t.kind])
+	engine, _ := t.loop.pc.builder.mediaEngine() // Build has found no error
+	return codecsParameters(t.kind, engine.codecs[t.kind])
 }

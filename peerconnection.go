@@ -21,6 +21,7 @@ import (
 // https://w3c.github.io/webrtc-pc/#interface-definition
 type PeerConnection struct {
 	builder Builder // as given; its configuration is superseded by the one below
+	id      uint32
 	key     peer.Certificate
 	loop    loop
 
@@ -35,28 +36,49 @@ type PeerConnection struct {
 	done              chan struct{}
 }
 
-func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate) (*PeerConnection, error) {
-	core, err := peer.New(b.coreConfig(key))
-	if err != nil {
-		return nil, &rtcerr.InvalidAccessError{Err: err}
-	}
+func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate) (_ *PeerConnection, err error) {
 	pc := &PeerConnection{
 		builder:           b,
+		id:                newID(),
 		key:               key,
 		configuration:     b.configuration,
 		log:               silent,
 		gatheringComplete: make(chan struct{}),
 		done:              make(chan struct{}),
 	}
+	pc.loop.pc = pc
+	defer func() {
+		if err != nil {
+			pc.release()
+		}
+	}()
 	if b.logger != nil {
 		pc.log = b.logger.NewLogger("rtc")
 	}
 	pc.iceState.Store(int32(ICEConnectionStateNew))
 	pc.connectionState.Store(int32(PeerConnectionStateNew))
+	if pc.loop.icp, err = newInterceptors(&pc.loop, b.registry, pc.ID()); err != nil {
+		return nil, err
+	}
+	core, err := peer.New(b.coreConfig(key, pc.loop.icp != nil))
+	if err != nil {
+		return nil, &rtcerr.InvalidAccessError{Err: err}
+	}
 	if err := pc.loop.start(pc, core, listen); err != nil {
 		return nil, err
 	}
+	if pc.loop.icp != nil {
+		pc.loop.icp.bind()
+	}
 	return pc, nil
+}
+
+// release gives back what the loop does not hold.
+func (pc *PeerConnection) release() {
+	if pc.loop.icp != nil {
+		pc.loop.icp.close()
+	}
+	freeID(pc.id)
 }
 
 // Builder gives the builder that the connection was made with; of a nil connection, NewBuilder's defaults.

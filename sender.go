@@ -273,7 +273,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 	case b != nil && (!sends || b.versions != want):
 		e.bound = nil
 		b.live = false
-		if err := l.outside(func() error { return b.track.Unbind(b) }); err != nil {
+		if err := l.outside(b.unbind); err != nil {
 			l.pc.log.Warnf("unbind track: %v", err)
 		}
 		return true, nil
@@ -283,7 +283,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 		l.core.NewSource(s.transceiver.id, i)
 		var codec RTPCodecParameters
 		err := l.outside(func() (err error) {
-			codec, err = b.track.Bind(b)
+			codec, err = b.bind()
 			return err
 		})
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
-	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -12,36 +11,47 @@ import (
 )
 
 // GetStats is W3C's getStats without a selector: the records of the connection, its transport and association, candidates, pairs,
-// certificates and data channels. https://w3c.github.io/webrtc-stats/
-func (pc *PeerConnection) GetStats() StatsReport {
+// certificates, data channels, and of what is sent and received. Those that need an encoder or a decoder, as frames, are zero.
+// https://w3c.github.io/webrtc-stats/
+func (pc *PeerConnection) GetStats() StatsReport { return pc.stats().report }
+
+func (pc *PeerConnection) stats() *statsReport {
 	var r peer.Report
 	var opened, closed uint32
 	l := &pc.loop
-	now := l.now()
+	s := &statsReport{report: StatsReport{}, at: statsTime(l.now())}
 	l.view(func(c *peer.Core) {
 		r = c.Report()
 		opened, closed = l.channelsOpened, l.channelsClosed
+		s.outbounds, s.inbounds = l.mediaStats(c)
 	})
-	s := statsReport{report: StatsReport{}, at: webrtc.StatsTimestamp(float64(now.UnixNano()) / float64(time.Millisecond))}
 	s.add("peer-connection", webrtc.PeerConnectionStats{
 		Type: webrtc.StatsTypePeerConnection, Timestamp: s.at, ID: "peer-connection",
 		DataChannelsOpened: opened, DataChannelsClosed: closed,
 	})
 	s.channels(r.Channels)
+	for i := range s.outbounds {
+		s.sent(&s.outbounds[i])
+	}
+	for i := range s.inbounds {
+		s.received(&s.inbounds[i])
+	}
 	if !r.HasICE {
-		return s.report
+		return s
 	}
 	s.candidates(r)
 	s.transport(r, pc.key.Chain[0])
 	if r.HasSCTP {
 		s.association(r)
 	}
-	return s.report
+	return s
 }
 
 type statsReport struct {
-	report StatsReport
-	at     webrtc.StatsTimestamp
+	report    StatsReport
+	at        webrtc.StatsTimestamp
+	outbounds []outbound
+	inbounds  []inbound
 }
 
 func (s *statsReport) add(id string, stats webrtc.Stats) { s.report[id] = stats }
@@ -84,7 +94,7 @@ func (s *statsReport) candidates(r peer.Report) {
 	}
 	for _, p := range r.ICE.Pairs {
 		id := pairID(&p.Local, &p.Remote)
-		s.add(id, webrtc.ICECandidatePairStats{
+		pair := webrtc.ICECandidatePairStats{
 			Type: webrtc.StatsTypeCandidatePair, Timestamp: s.at, ID: id, TransportID: "transport",
 			LocalCandidateID: candidateID("local", &p.Local), RemoteCandidateID: candidateID("remote", &p.Remote),
 			State: webrtc.StatsICECandidatePairState(p.State.String()), Nominated: p.Nominated,
@@ -92,7 +102,11 @@ func (s *statsReport) candidates(r peer.Report) {
 			ResponsesSent: p.ResponsesSent, ResponsesReceived: p.ResponsesReceived,
 			ConsentRequestsSent: p.ConsentRequestsSent,
 			TotalRoundTripTime:  p.TotalRoundTripTime.Seconds(), CurrentRoundTripTime: p.CurrentRoundTripTime.Seconds(),
-		})
+		}
+		if p.Selected {
+			pair.AvailableOutgoingBitrate = r.Media.Bandwidth
+		}
+		s.add(id, pair)
 	}
 }
 
@@ -106,6 +120,7 @@ func (s *statsReport) transport(r peer.Report, own []byte) {
 		PacketsSent: uint32(r.PacketsSent), PacketsReceived: uint32(r.PacketsReceived),
 		BytesSent: r.BytesSent, BytesReceived: r.BytesReceived,
 		ICERole: webrtc.ICERoleControlled, DTLSState: dtlsState(r),
+		DTLSCipher: dtlsCipher(r.CipherSuite), SRTPCipher: srtpCipher(r.Media.SRTPProfile),
 	}
 	if r.ICE.Controlling {
 		t.ICERole = webrtc.ICERoleControlling

@@ -28,6 +28,8 @@ type TrackRemote struct {
 	ended  bool
 	pulled bool // packets go to inbox, not to the handler
 	inbox  packets
+
+	chain *remoteStream // with interceptors
 }
 
 func (t *TrackRemote) loop() *loop { return t.receiver.transceiver.loop }
@@ -179,7 +181,13 @@ func (t *TrackRemote) receive(ctx context.Context) ([]byte, error) {
 			switch ev, ok := l.core.TakeRTP(t.stream); {
 			case ok && ev.Kind == peer.EventRTP:
 				l.mu.Unlock()
-				return ev.Data, nil
+				if t.chain == nil {
+					return ev.Data, nil
+				}
+				if data, ok := t.chain.readRTP(ev.Data); ok {
+					return data, nil
+				}
+				continue
 			case ok:
 				ended = true
 			}

@@ -26,6 +26,8 @@ type binding struct {
 	live     bool               // not unbound
 	codec    RTPCodecParameters // that Bind has chosen
 	header   rtp.Header         // of what Write was given; kept so that it costs nothing
+
+	chain atomic.Pointer[localStream] // with interceptors, from when Bind has returned
 }
 
 var (
@@ -93,6 +95,14 @@ var errWriterClosed error = &rtcerr.InvalidStateError{Err: closedWriter{}}
 // WriteRTP implements TrackLocalWriter: it copies the packet and sends it, with the encoding's source. It waits for nothing, and allocates
 // nothing.
 func (b *binding) WriteRTP(header *rtp.Header, payload []byte) (int, error) {
+	if b.loop.icp != nil {
+		return b.intercept(header, payload)
+	}
+	return b.send(header, payload)
+}
+
+// send is WriteRTP behind the interceptors.
+func (b *binding) send(header *rtp.Header, payload []byte) (int, error) {
 	l := b.loop
 	l.mu.Lock()
 	n, err := b.write(header, payload)
@@ -100,21 +110,65 @@ func (b *binding) WriteRTP(header *rtp.Header, payload []byte) (int, error) {
 	return n, err
 }
 
+// intercept is WriteRTP in front of the interceptors. As in pion what a track writes before Bind has returned goes nowhere.
+func (b *binding) intercept(header *rtp.Header, payload []byte) (int, error) {
+	chain := b.chain.Load()
+	if chain == nil {
+		return 0, nil
+	}
+	return chain.WriteRTP(header, payload)
+}
+
 // Write implements TrackLocalWriter.
 func (b *binding) Write(packet []byte) (int, error) {
 	l := b.loop
+	if l.icp != nil {
+		var h rtp.Header
+		payload, err := unmarshal(&h, packet)
+		if err != nil {
+			return 0, err
+		}
+		return b.intercept(&h, payload)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, err := b.header.Unmarshal(packet)
+	payload, err := unmarshal(&b.header, packet)
 	if err != nil {
-		return 0, &rtcerr.TypeError{Err: err}
-	}
-	payload := packet[n:]
-	if b.header.PaddingSize = 0; b.header.Padding && len(payload) > 0 {
-		b.header.PaddingSize = payload[len(payload)-1]
-		payload = payload[:len(payload)-min(int(b.header.PaddingSize), len(payload))]
+		return 0, err
 	}
 	return b.write(&b.header, payload)
+}
+
+// unmarshal reads a packet and returns its payload.
+func unmarshal(h *rtp.Header, packet []byte) (payload []byte, err error) {
+	n, err := h.Unmarshal(packet)
+	if err != nil {
+		return nil, &rtcerr.TypeError{Err: err}
+	}
+	payload = packet[n:]
+	if h.PaddingSize = 0; h.Padding && len(payload) > 0 {
+		h.PaddingSize = payload[len(payload)-1]
+		payload = payload[:len(payload)-min(int(h.PaddingSize), len(payload))]
+	}
+	return payload, nil
+}
+
+// bind calls Bind. It is called without mu.
+func (b *binding) bind() (RTPCodecParameters, error) {
+	codec, err := b.track.Bind(b)
+	if err == nil && b.loop.icp != nil {
+		b.chain.Store(b.loop.icp.bindLocal(b.streamInfo(codec), b.send))
+	}
+	return codec, err
+}
+
+// unbind calls Unbind. It is called without mu.
+func (b *binding) unbind() error {
+	err := b.track.Unbind(b)
+	if chain := b.chain.Load(); chain != nil {
+		chain.unbind()
+	}
+	return err
 }
 
 // write is called with mu held.

@@ -1,0 +1,267 @@
+package rtc_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/sansrtc/rtc"
+	"github.com/sansrtc/rtc/runtime/sim"
+)
+
+// wire counts what the network carries of one source, from one side to the other.
+type wire struct {
+	sent, lost      int
+	payload, header int
+}
+
+// carried reads what the network of a pair carries, as far as it is in the clear.
+type carried struct {
+	rtp         map[rtc.SSRC]*wire
+	nacks, nack [2]int // RTCP packets that begin with a NACK, by who has sent them; and those of them that have arrived
+	plis        [2]int
+}
+
+// tag is what AEAD_AES_128_GCM adds to a packet.
+const tag = 16
+
+func (p *pair) watch() *carried {
+	c := &carried{rtp: make(map[rtc.SSRC]*wire)}
+	p.world.Capture(func(pk sim.Packet) {
+		b := pk.Data
+		if len(b) < 12 || b[0]>>6 != 2 {
+			return
+		}
+		from := 1
+		if slices.Contains(p.hosts[0].Addrs(), pk.From.Addr()) {
+			from = 0
+		}
+		received := pk.Fate == sim.Received
+		if pt := b[1]; pt >= 192 && pt <= 223 {
+			switch {
+			case pt == 205 && b[0]&31 == 1 && received:
+				c.nack[from]++
+			case pt == 205 && b[0]&31 == 1:
+				c.nacks[from]++
+			case pt == 206 && b[0]&31 == 1 && !received:
+				c.plis[from]++
+			}
+			return
+		}
+		var h rtp.Header
+		n, err := h.Unmarshal(b)
+		if err != nil || received {
+			return
+		}
+		w := c.rtp[rtc.SSRC(h.SSRC)]
+		if w == nil {
+			w = new(wire)
+			c.rtp[rtc.SSRC(h.SSRC)] = w
+		}
+		w.sent++
+		w.payload += len(b) - n - tag
+		w.header += n
+		if pk.Fate != sim.Sent {
+			w.lost++
+		}
+	})
+	return c
+}
+
+// GetStats tells what the network has carried: packets and bytes, what was lost, asked for and sent again, and the path's round trip.
+func TestMediaStatsAreTrue(t *testing.T) {
+	const delay = 25 * time.Millisecond
+	for _, loss := range []float64{0, 0.05} {
+		p, v := simulated.viewers(t, sim.Config{Link: sim.Link{Delay: delay, Loss: loss}}, nil)
+		network := p.watch()
+		video, audio := newSource(t, vp8, "face"), newSource(t, opus, "voice")
+		senders := []*rtc.RTPSender{p.add(0, video), p.add(0, audio)}
+		p.connects(0)
+		stop := p.films(video)
+		talking := true
+		p.act("microphone", func() {
+			for talking {
+				audio.send(1)
+				p.sleep(37500 * time.Microsecond) // what packet's timestamps tell at Opus' clock rate
+			}
+		})
+		p.pass(30 * time.Second)
+		stop()
+		talking = false
+		p.pass(5 * time.Second)
+		v[1].right(t)
+
+		outbound := statsOf[webrtc.OutboundRTPStreamStats](p.pc[0])
+		inbound := statsOf[webrtc.InboundRTPStreamStats](p.pc[1])
+		remoteIn := statsOf[webrtc.RemoteInboundRTPStreamStats](p.pc[0])
+		remoteOut := statsOf[webrtc.RemoteOutboundRTPStreamStats](p.pc[1])
+		if len(outbound) != 2 || len(inbound) != 2 || len(remoteIn) != 2 || len(remoteOut) != 2 {
+			t.Fatalf("%d sent, %d received, %d and %d of the other side", len(outbound), len(inbound), len(remoteIn), len(remoteOut))
+		}
+		if other := statsOf[webrtc.OutboundRTPStreamStats](p.pc[1]); len(other) != 0 {
+			t.Errorf("b sends %+v", other)
+		}
+		nacks, asked := 0, 0
+		for _, s := range senders {
+			e := s.GetParameters().Encodings[0]
+			kind := s.Track().Kind().String()
+			source := map[string]*source{"video": video, "audio": audio}[kind]
+			out := *of(t, outbound, func(o *webrtc.OutboundRTPStreamStats) bool { return o.SSRC == e.SSRC })
+			in := *of(t, inbound, func(o *webrtc.InboundRTPStreamStats) bool { return o.SSRC == e.SSRC })
+			ri := *of(t, remoteIn, func(o *webrtc.RemoteInboundRTPStreamStats) bool { return o.SSRC == e.SSRC })
+			ro := *of(t, remoteOut, func(o *webrtc.RemoteOutboundRTPStreamStats) bool { return o.SSRC == e.SSRC })
+			own, rtx := *network.rtp[e.SSRC], wire{}
+			if w := network.rtp[e.RTX.SSRC]; w != nil {
+				rtx = *w
+			}
+			if own.sent != source.sent || (loss > 0) != (own.lost > 0) {
+				t.Errorf("%s: the network saw %+v of %d packets", kind, own, source.sent)
+			}
+			// What was sent.
+			if int(out.PacketsSent) != own.sent+rtx.sent || int(out.BytesSent) != own.payload+rtx.payload || int(out.HeaderBytesSent) != own.header+rtx.header {
+				t.Errorf("%s: sent %d packets, %d + %d bytes; the network saw %+v and %+v", kind, out.PacketsSent, out.BytesSent, out.HeaderBytesSent, own, rtx)
+			}
+			if int(out.RetransmittedPacketsSent) != rtx.sent || int(out.RetransmittedBytesSent) != rtx.payload || out.PacketsDiscardedOnSend != 0 || !out.Active {
+				t.Errorf("%s: sent again %d packets, %d bytes; the network saw %+v", kind, out.RetransmittedPacketsSent, out.RetransmittedBytesSent, rtx)
+			}
+			// What was received, and what of it was missing in the end.
+			missing := len(counted(0, source.sent-1)) - len(v[1].seen(source.ID()))
+			if int(in.PacketsReceived) != source.sent-missing || int(in.PacketsLost) != missing || kind == "video" && missing != 0 {
+				t.Errorf("%s: received %d, lost %d; of %d the handler lacks %d", kind, in.PacketsReceived, in.PacketsLost, source.sent, missing)
+			}
+			if kind == "audio" && missing != own.lost || kind == "video" && int(in.PacketsRepaired) != own.lost {
+				t.Errorf("%s: %d missing, %d repaired; the network lost %d", kind, missing, in.PacketsRepaired, own.lost)
+			}
+			if in.Jitter != 0 || in.PacketsDuplicated != 0 || in.PacketsDiscarded != 0 {
+				t.Errorf("%s: jitter %v, %d duplicates, %d discarded", kind, in.Jitter, in.PacketsDuplicated, in.PacketsDiscarded)
+			}
+			nacks, asked = nacks+int(out.NACKCount), asked+int(in.NACKCount)
+			// What the other side has told.
+			if int(ri.PacketsLost) != missing || ri.Jitter != 0 || ri.RoundTripTimeMeasurements == 0 || ri.FractionLost != 0 {
+				t.Errorf("%s: the receiver tells of %+v", kind, ri)
+			}
+			if want := (2 * delay).Seconds(); math.Abs(ri.RoundTripTime-want) > 0.0005 ||
+				math.Abs(ri.TotalRoundTripTime/float64(ri.RoundTripTimeMeasurements)-want) > 0.0005 {
+				t.Errorf("%s: round trip %v, %v in %d measurements; the path's is %v", kind, ri.RoundTripTime, ri.TotalRoundTripTime, ri.RoundTripTimeMeasurements, want)
+			}
+			if int(ro.PacketsSent) != own.sent || int(ro.BytesSent) != own.payload || ro.ReportsSent == 0 || ro.RemoteTimestamp == 0 ||
+				math.Abs(float64(ro.Timestamp-ro.RemoteTimestamp)-delay.Seconds()*1000) > 1 {
+				t.Errorf("%s: the sender tells of %+v", kind, ro)
+			}
+			// Who belongs to whom.
+			if out.RemoteID != ri.ID || ri.LocalID != out.ID || in.RemoteID != ro.ID || ro.LocalID != in.ID || out.Mid != in.Mid || out.Mid == "" ||
+				out.Kind != kind || in.Kind != kind || ri.Kind != kind || ro.Kind != kind {
+				t.Errorf("%s: %+v\n%+v\n%+v\n%+v", kind, out, ri, in, ro)
+			}
+			for pc, id := range map[*rtc.PeerConnection]string{p.pc[0]: out.CodecID, p.pc[1]: in.CodecID} {
+				codec, ok := pc.GetStats()[id].(webrtc.CodecStats)
+				if !ok || !strings.EqualFold(codec.MimeType, source.Codec().MimeType) || codec.ClockRate != source.Codec().ClockRate || codec.PayloadType == 0 {
+					t.Errorf("%s: codec %q is %+v", kind, id, codec)
+				}
+			}
+			var track string
+			switch m := p.pc[0].GetStats()[out.MediaSourceID].(type) {
+			case webrtc.AudioSourceStats:
+				track = m.TrackIdentifier
+			case webrtc.VideoSourceStats:
+				track = m.TrackIdentifier
+			}
+			if track != source.ID() {
+				t.Errorf("%s: the media source is %q", kind, track)
+			}
+		}
+		if asked != network.nacks[1] || nacks != network.nack[1] || (loss > 0) != (nacks > 0) {
+			t.Errorf("%d NACKs sent, %d received; the network took %d and delivered %d", asked, nacks, network.nacks[1], network.nack[1])
+		}
+		for _, pc := range p.pc {
+			if tr := statsOf[webrtc.TransportStats](pc); len(tr) != 1 || tr[0].SRTPCipher != "SRTP_AEAD_AES_128_GCM" || !strings.HasPrefix(tr[0].DTLSCipher, "TLS_ECDHE_ECDSA_WITH_") {
+				t.Errorf("transport %+v", tr)
+			}
+		}
+	}
+}
+
+// of is the one record that is like this.
+func of[T any](t *testing.T, list []T, is func(*T) bool) *T {
+	t.Helper()
+	i := slices.IndexFunc(list, func(v T) bool { return is(&v) })
+	if i < 0 {
+		t.Fatalf("none is it among %+v", list)
+	}
+	return &list[i]
+}
+
+// A sender's stats are the streams that it sends and all that they refer to, a receiver's likewise: nothing of the other halves, and no
+// reference that leads nowhere. https://w3c.github.io/webrtc-pc/#the-stats-selection-algorithm
+func TestStatsSelectors(t *testing.T) { everywhere(t, testStatsSelectors) }
+
+func testStatsSelectors(t *testing.T, w *world) {
+	p, v := w.viewers(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond}}, func(_ int, b rtc.Builder) rtc.Builder {
+		return b.Media(rtc.MediaOptions{ReportInterval: 100 * time.Millisecond})
+	})
+	var sources [2][2]*source
+	var senders [2][2]*rtc.RTPSender
+	for i := range p.pc {
+		sources[i] = [2]*source{newSource(t, vp8, "face"), newSource(t, opus, "voice")}
+		for k, s := range sources[i] {
+			senders[i][k] = p.add(i, s)
+		}
+	}
+	_, err := p.pc[0].CreateDataChannel("data", nil)
+	p.must(err)
+	p.connects(0)
+	for i := range sources {
+		for k := range sources[i] {
+			if n := len(senders[i][k].GetStats()); n == 0 {
+				t.Error("nothing is known of a sender that is bound")
+			}
+			defer p.films(sources[i][k])()
+		}
+	}
+	p.until("reports", func() bool {
+		for _, pc := range p.pc {
+			if len(statsOf[webrtc.RemoteInboundRTPStreamStats](pc)) < 2 || len(statsOf[webrtc.RemoteOutboundRTPStreamStats](pc)) < 2 {
+				return false
+			}
+		}
+		return true
+	})
+	count := func(r rtc.StatsReport) map[string]int {
+		n := make(map[string]int)
+		for id, s := range r {
+			name := strings.TrimSuffix(strings.TrimPrefix(strings.Split(fmt.Sprintf("%T", s), ".")[1], "ICE"), "Stats")
+			n[name]++
+			if id == "" {
+				t.Error("a record without an id")
+			}
+		}
+		return n
+	}
+	for i := range p.pc {
+		all := count(p.pc[i].GetStats())
+		if all["OutboundRTPStream"] != 2 || all["InboundRTPStream"] != 2 || all["DataChannel"] != 1 || all["PeerConnection"] != 1 || all["Codec"] != 4 {
+			t.Errorf("all: %v", all)
+		}
+		for k, name := range []string{"face", "voice"} {
+			sends, receives := count(senders[i][k].GetStats()), count(v[i].track(name).Receiver().GetStats())
+			for what, n := range map[string][2]int{
+				"OutboundRTPStream": {1, 0}, "RemoteInboundRTPStream": {1, 0}, "InboundRTPStream": {0, 1}, "RemoteOutboundRTPStream": {0, 1},
+				"Codec": {1, 1}, "Transport": {1, 1}, "CandidatePair": {1, 1}, "Candidate": {2, 2}, "Certificate": {2, 2},
+				"DataChannel": {0, 0}, "PeerConnection": {0, 0}, "SCTPTransport": {0, 0},
+			} {
+				if sends[what] != n[0] || receives[what] != n[1] {
+					t.Errorf("%s of %s: %d of the sender, %d of the receiver, want %v", what, name, sends[what], receives[what], n)
+				}
+			}
+			if sends["VideoSource"]+sends["AudioSource"] != 1 || receives["VideoSource"]+receives["AudioSource"] != 0 {
+				t.Errorf("sources of %s: %v, %v", name, sends, receives)
+			}
+		}
+	}
+}
