@@ -98,6 +98,9 @@ func (m *Machine) AddSender(e Encoding) SenderID {
 func (m *Machine) UpdateSender(id SenderID, e Encoding) {
 	if s := m.sender(id); s != nil {
 		e.SSRC = s.enc.SSRC
+		if s.enc.Inactive && !e.Inactive {
+			s.moved = s.seq.begun // what was not sent meanwhile leaves no gap
+		}
 		s.enc = e
 		s.setHistory(m.cfg.HistoryTime)
 	}

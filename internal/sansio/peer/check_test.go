@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
@@ -25,6 +26,18 @@ func (c *Core) check(h *ear) {
 		e := ev.at(i)
 		must(e.kind == 0 && e.data == nil, "a polled event is kept")
 	}
+	empty, packets := 0, 0
+	for i := range ev.n {
+		switch ev.at(i).kind {
+		case 0:
+			empty++
+		case EventRTP:
+			packets++
+			must(i >= ev.firstRTP, "a packet is at %d, before the first", i)
+		}
+	}
+	must(empty == ev.empty && packets == ev.rtp, "%d places are empty and %d packets, %d and %d are counted", empty, packets, ev.empty, ev.rtp)
+	must(packets <= cmp.Or(c.cfg.Media.ReceiveQueue, defaultReceiveQueue), "%d packets wait", packets)
 	more := 0
 	connection, iceState := h.connection(), h.ice
 	charges, messages, closed := 0, 0, connection == Closed
@@ -83,6 +96,26 @@ func (c *Core) check(h *ear) {
 	if c.closed {
 		must(c.connection == Closed && c.PollTimeout().IsZero(), "closed, and goes on")
 		must(c.ice == nil || c.iceState == ice.StateClosed, "closed, and ICE is %v", c.iceState)
+	}
+	if m := c.media; m != nil {
+		must(!m.keyed || c.dtls.State() != dtls.StateNew, "keys without DTLS")
+		must(!c.closed || len(m.legs) == 0 && len(m.tracks) == 0, "closed, and media goes on")
+		var last TransceiverID
+		for _, l := range m.legs {
+			must(l.section.Transceiver > last, "transceivers out of order")
+			last = l.section.Transceiver
+			must(len(l.senders) == 0 && !l.section.Sending || len(l.senders) == len(l.section.Encodings), "%d senders of %d encodings",
+				len(l.senders), len(l.section.Encodings))
+			for i, s := range l.senders {
+				must(s.ssrc == l.section.Encodings[i].SSRC, "sender %d has another source", i)
+				counts, ok := m.machine.SenderCounts(s.id)
+				must(ok && counts.SSRC == s.ssrc, "sender %d is not the machine's", i)
+			}
+		}
+		for id, t := range m.tracks {
+			counts, ok := m.machine.StreamCounts(id)
+			must(ok && counts.PayloadType == t.PayloadType && counts.MID == t.MID, "track %d is not the machine's", id)
+		}
 	}
 	for _, h := range c.channels.Handles() {
 		must(!c.closed || c.channels.State(h) == ChannelClosed, "closed, and channel %d is not", h)

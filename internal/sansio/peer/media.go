@@ -85,6 +85,9 @@ func (c *Core) applySections(now time.Time, sections []MediaSection) {
 	received := make([]media.Section, 0, len(sections))
 	for i := range sections {
 		s := &sections[i]
+		if t, _ := c.session.Transceiver(s.Transceiver); t.Stopping {
+			continue // W3C's stop ends both directions at once, though the negotiation comes later
+		}
 		l := &leg{section: s}
 		if i := slices.IndexFunc(before, func(o *leg) bool { return o.section.Transceiver == s.Transceiver }); i >= 0 {
 			l.senders = before[i].senders

@@ -43,7 +43,7 @@ const (
 )
 
 // pacingFactor is how much faster than the estimate packets may leave, so that a frame that is larger than others is not late.
-const pacingFactor = 1.5
+const pacingFactor = 1.25
 
 // estimate takes what became of packets that were sent.
 func (c *Core) estimate(now time.Time, results []media.PacketResult) {
@@ -86,4 +86,7 @@ func (b *bandwidth) restart(now time.Time) {
 }
 
 // pathChanged tells that what is sent takes another path now.
-func (m *mediaState) pathChanged(now time.Time) { m.band.restart(now) }
+func (m *mediaState) pathChanged(now time.Time) {
+	m.machine.PathChanged()
+	m.band.restart(now)
+}

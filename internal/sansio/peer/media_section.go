@@ -18,9 +18,12 @@ const (
 	uriAbsSendTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 )
 
-// extensionsOf picks the identifiers of those out of what was negotiated.
-func extensionsOf(negotiated []jsep.Extension) (x media.Extensions) {
+// extensionsOf picks the identifiers of those that may be used in a direction.
+func extensionsOf(negotiated []jsep.Extension, d Direction) (x media.Extensions) {
 	for _, e := range negotiated {
+		if e.Direction&d == 0 {
+			continue
+		}
 		switch e.URI {
 		case uriMID:
 			x.MID = e.ID
@@ -54,7 +57,7 @@ func hasFeedback(c *Codec, kind, parameter string) bool {
 // sectionOf is what the machine has to know to receive.
 func sectionOf(s *MediaSection) media.Section {
 	r := media.Section{
-		MID: s.Mid, Kind: mediaKind(s.Kind), Receiving: s.Receiving, ReducedSize: s.ReducedSize, Extensions: extensionsOf(s.Extensions),
+		MID: s.Mid, Kind: mediaKind(s.Kind), Receiving: s.Receiving, ReducedSize: s.ReducedSize, Extensions: extensionsOf(s.Extensions, RecvOnly),
 	}
 	for i := range s.Receive {
 		c := &s.Receive[i]
@@ -101,7 +104,7 @@ func (m *mediaState) updateSenders(now time.Time, l *leg) {
 	if !s.Sending && len(l.senders) == 0 {
 		return
 	}
-	e := media.Encoding{Kind: mediaKind(s.Kind), MID: s.Mid, Payloads: payloadsOf(s.Send), Extensions: extensionsOf(s.Extensions)}
+	e := media.Encoding{Kind: mediaKind(s.Kind), MID: s.Mid, Payloads: payloadsOf(s.Send), Extensions: extensionsOf(s.Extensions, SendOnly)}
 	before := l.senders
 	l.senders = make([]sender, 0, len(s.Encodings))
 	for _, enc := range s.Encodings {

@@ -33,12 +33,12 @@ func (c *Core) pumpICE(now time.Time) {
 			c.updateConnectionState()
 		case ice.EventRouteChange:
 			c.startDTLS(now)
+			if c.media != nil {
+				c.media.pathChanged(now)
+			}
 			c.tellRTT()
 			if c.sctp != nil {
 				c.sctp.PathChanged(now)
-			}
-			if c.media != nil {
-				c.media.pathChanged(now)
 			}
 		}
 	}

@@ -32,6 +32,9 @@ func (c *Core) maybeRest(now time.Time) {
 		if c.sctp != nil {
 			c.sctp.Rest()
 		}
+		if c.media != nil {
+			c.media.machine.Rest()
+		}
 	}
 }
 

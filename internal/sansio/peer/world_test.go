@@ -78,7 +78,7 @@ func newWorld(t testing.TB, seed uint64, path simnet.Config, configs ...Config) 
 			t.Fatal(err)
 		}
 		w.core[i] = c
-		w.ear[i] = &ear{w: w, who: i, state: map[Handle]EventKind{}}
+		w.ear[i] = &ear{w: w, who: i, state: map[Handle]EventKind{}, tracks: map[StreamID]*heardTrack{}, sends: map[TransceiverID]*MediaSection{}}
 	}
 	return w
 }
@@ -107,6 +107,8 @@ type ear struct {
 	errs   []error
 	state  map[Handle]EventKind // the last of each channel's life
 	events []Event              // that have a charge which is not given back
+	tracks map[StreamID]*heardTrack
+	sends  map[TransceiverID]*MediaSection // what may be sent
 	// keep leaves messages untaken; on is called with each event.
 	keep bool
 	on   func(e Event)
@@ -117,6 +119,9 @@ var eventNames = [...]string{
 	EventCandidate: "candidate", EventServerUnused: "server unused", EventICEState: "ice", EventConnectionState: "connection",
 	EventChannelIncoming: "incoming", EventChannelOpen: "open", EventMessage: "message", EventBufferedAmountLow: "low",
 	EventChannelClosing: "closing", EventChannelError: "error", EventChannelClosed: "closed",
+	EventTransceiver: "transceiver", EventSender: "sender", EventTrack: "track", EventTrackCodec: "track codec", EventTrackMuted: "track muted",
+	EventTrackUnmuted: "track unmuted", EventTrackEnded: "track ended", EventRTP: "RTP", EventRTCP: "RTCP", EventKeyframe: "keyframe",
+	EventBandwidth: "bandwidth",
 }
 
 var connectionNames = [...]string{"new", "connecting", "connected", "disconnected", "failed", "closed"}
@@ -147,6 +152,16 @@ func describeEvent(e Event) string {
 		s += fmt.Sprintf(" of %d bytes", len(e.Data))
 	case EventChannelError:
 		s += " " + e.Err.Error()
+	case EventTransceiver:
+		s += fmt.Sprintf(" %d %s", e.Media.Transceiver, [...]string{"", "created", "removed", "stopped"}[e.Media.Change])
+	case EventSender:
+		s += fmt.Sprintf(" %d sends %t", e.Media.Transceiver, e.Media.Section.Sending)
+	case EventTrack, EventTrackCodec:
+		s += fmt.Sprintf(" %d of %q %q: payload type %d, %s", e.Stream, e.Media.MID, e.Media.RID, e.Media.PayloadType, e.Media.Codec.Name)
+	case EventTrackMuted, EventTrackUnmuted, EventTrackEnded:
+		s += fmt.Sprintf(" %d", e.Stream)
+	case EventKeyframe:
+		s += fmt.Sprintf(" of %d, encoding %d", e.Media.Transceiver, e.Media.Encoding)
 	}
 	return s
 }
@@ -154,7 +169,9 @@ func describeEvent(e Event) string {
 // hear takes one event. What comes in an order that cannot be fails the test.
 func (h *ear) hear(e Event) {
 	w := h.w
-	h.log = append(h.log, describeEvent(e))
+	if e.Kind != EventRTP {
+		h.log = append(h.log, describeEvent(e))
+	}
 	if n := len(h.states); n > 0 && h.states[n-1] == Closed {
 		w.fatalf("%c hears %q after closed", 'A'+h.who, describeEvent(e))
 	}
@@ -192,6 +209,7 @@ func (h *ear) hear(e Event) {
 		allowed(last != EventChannelClosed)
 		h.state[e.Channel] = e.Kind
 	}
+	h.hearMedia(e)
 	if e.Charge > 0 && h.keep {
 		h.events = append(h.events, e)
 	} else {
