@@ -128,6 +128,12 @@ func (t *transceiver) restoreEncodings() {
 
 // associate gives transceivers the sections of a local offer.
 func (s *Session) associate(p *parsed, owners []TransceiverID) {
+	for _, t := range s.transceivers {
+		// An offer after one that was not answered may give a place to another.
+		if t.mid != "" && p.byMid(t.mid) < 0 {
+			t.mid, t.line = "", -1
+		}
+	}
 	for i, id := range owners {
 		if t := s.find(id); t != nil {
 			t.mid, t.line = p.sections[i].mid, i

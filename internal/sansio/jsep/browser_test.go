@@ -31,6 +31,14 @@ func (c Change) format() string {
 		b.WriteString(", data rejected")
 	}
 	b.WriteByte('\n')
+	for _, n := range []struct {
+		what string
+		ids  []TransceiverID
+	}{{"created", c.Created}, {"removed", c.Removed}, {"stopped", c.Stopped}} {
+		if n.ids != nil {
+			fmt.Fprintf(&b, "  %s %v\n", n.what, n.ids)
+		}
+	}
 	t := c.Transport
 	if t == nil {
 		b.WriteString("  no transport\n")
@@ -45,6 +53,9 @@ func (c Change) format() string {
 	}
 	if t.RemoteEndOfCandidates {
 		b.WriteString("  end-of-candidates\n")
+	}
+	for _, m := range c.Media {
+		b.WriteString(m.format())
 	}
 	return b.String()
 }

@@ -1,6 +1,9 @@
 package jsep
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // check walks the whole session and panics where something is not as it has to be. Tests call it after each step.
 func (s *Session) check() {
@@ -40,6 +43,7 @@ func (s *Session) check() {
 	if s.state != Closed {
 		must((agreed(s.currentLocal, s.currentRemote) >= 0) == (s.offered != nobody), "offered is %d", s.offered)
 	}
+	s.checkTransceivers()
 	for i, g := range s.gathered {
 		for j := range i {
 			must(s.gathered[j].ufrag != g.ufrag, "two gatherings for %q", g.ufrag)
@@ -80,7 +84,79 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 		for i := range d.sections {
 			must(d.sections[i].group == 0 || d.sections[i].live(), "%s: section %d is bundled and rejected", name, i)
 		}
+		checkNumbers(name, d)
 		must(s.nextMid >= 1 || len(d.sections) == 0 || !mids["0"], "%s: mid 0 may be given again", name)
+	}
+}
+
+// checkNumbers checks that a payload type or an identifier of a header extension means one thing in all sections.
+func checkNumbers(name string, d *description) {
+	var formats [128]*Codec
+	var extensions [256]string
+	for i := range d.sections {
+		m := &d.sections[i]
+		if m.media == nil || m.rejected() {
+			continue
+		}
+		for k := range m.media.codecs {
+			c := &m.media.codecs[k]
+			old := formats[c.PayloadType]
+			must(old == nil || sameNumber(old, c), "%s: payload type %d has two meanings", name, c.PayloadType)
+			formats[c.PayloadType] = c
+			of, repairs := c.RepairOf()
+			must(!repairs || m.media.codec(of) != nil, "%s: section %d retransmits %d, which it does not have", name, i, of)
+		}
+		must(hasCommon(m.media.codecs, m.media.codecs), "%s: section %d has no media", name, i)
+		for _, e := range m.media.extensions {
+			old := extensions[e.ID]
+			must(e.ID != 15 || d.typ != Offer, "%s: section %d has the reserved extension 15", name, i)
+			must(old == "" || old == e.URI, "%s: extension %d is %s and %s", name, e.ID, e.URI, old)
+			extensions[e.ID] = e.URI
+		}
+	}
+}
+
+// checkTransceivers checks the transceivers against the descriptions.
+func (s *Session) checkTransceivers() {
+	sources := make(map[uint32]bool)
+	var last TransceiverID
+	pending := s.state == HaveRemoteOffer || s.state == HaveLocalPrAnswer
+	for _, t := range s.transceivers {
+		must(t.id > last && t.id <= s.lastTransceiver, "transceiver %d after %d of %d", t.id, last, s.lastTransceiver)
+		last = t.id
+		must(!t.stopped || t.stopping, "transceiver %d is stopped and not stopping", t.id)
+		must(t.direction <= SendRecv && t.current <= SendRecv && (t.hasCurrent || t.current == Inactive), "transceiver %d: directions", t.id)
+		must(len(t.encodings) > 0 && len(t.encodings) <= maxEncodings, "transceiver %d: %d encodings", t.id, len(t.encodings))
+		for _, e := range t.encodings {
+			must(e.SSRC != 0 && e.RTX != 0 && !sources[e.SSRC] && !sources[e.RTX] && e.SSRC != e.RTX, "transceiver %d: sources %v", t.id, e)
+			sources[e.SSRC], sources[e.RTX] = true, true
+			must(e.RID != "" || len(t.encodings) == 1, "transceiver %d: an encoding without RID", t.id)
+		}
+		must((t.mid == "") == (t.line < 0) && (t.stableMid == "") == (t.stableLine < 0), "transceiver %d: mid %q, line %d", t.id, t.mid, t.line)
+		must(!t.byRemote && t.ridless == nil || pending || s.state == Closed, "transceiver %d: remains of an offer in %v", t.id, s.state)
+		if s.state == Stable {
+			must(t.mid == t.stableMid && t.line == t.stableLine, "transceiver %d: pending in stable", t.id)
+		}
+		if t.mid == "" {
+			continue
+		}
+		must(s.byMid(t.mid) == t, "two transceivers have the mid %q", t.mid)
+		d := s.local()
+		if pending {
+			d = s.pendingRemote
+		}
+		must(t.line < len(d.sections) && d.sections[t.line].mid == t.mid && d.sections[t.line].kind == t.kind.String(),
+			"transceiver %d: section %d is not its own", t.id, t.line)
+	}
+	if s.currentLocal == nil {
+		return
+	}
+	for i := range s.currentLocal.sections {
+		owned := slices.ContainsFunc(s.transceivers, func(t *transceiver) bool {
+			return t.stableLine == i && t.stableMid == s.currentLocal.sections[i].mid
+		})
+		used := both(s.currentLocal, s.currentRemote, i) && s.currentLocal.sections[i].media != nil
+		must(owned || !used, "section %d has no transceiver", i)
 	}
 }
 

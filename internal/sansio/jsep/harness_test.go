@@ -94,6 +94,11 @@ func snapshot(s *Session) string {
 		d, ok := get()
 		fmt.Fprintln(&b, ok, d.Type, d.SDP)
 	}
+	for _, id := range s.Transceivers() {
+		t, _ := s.Transceiver(id)
+		fmt.Fprintf(&b, "%+v\n", t)
+	}
+	fmt.Fprintf(&b, "%+v\n", s.Media())
 	return b.String()
 }
 

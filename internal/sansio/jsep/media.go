@@ -119,6 +119,9 @@ func agreedExtensions(l, r *mediaAttributes, answering bool) (list []Extension) 
 // sends tells whether the section of t in the local description sends.
 func (s *Session) sends(t *transceiver) bool {
 	d := s.local()
+	if d == nil || t.mid == "" {
+		return false
+	}
 	i := d.byMid(t.mid)
 	return i >= 0 && d.sections[i].media != nil && d.sections[i].media.direction.Sends()
 }

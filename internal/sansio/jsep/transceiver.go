@@ -167,7 +167,7 @@ func (s *Session) SetEncodings(id TransceiverID, encodings []Encoding) error {
 	if err != nil {
 		return err
 	}
-	if t.everSent || t.mid != "" && t.direction.Sends() && s.sends(t) {
+	if t.everSent || s.sends(t) {
 		same := func(a, b Encoding) bool { return a.RID == b.RID }
 		if !slices.EqualFunc(t.encodings, encodings, same) {
 			return errorf(InvalidModification, "encodings that were negotiated cannot be added, removed or renamed")
@@ -181,7 +181,7 @@ func (s *Session) SetEncodings(id TransceiverID, encodings []Encoding) error {
 	if err != nil {
 		return err
 	}
-	t.encodings = next
+	t.encodings, t.ridless = next, nil
 	s.touch()
 	return nil
 }
