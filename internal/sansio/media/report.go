@@ -146,7 +146,7 @@ const maxRTCP = 256
 
 // WriteRTCP queues a compound packet of the user's. The machine keeps b.
 func (m *Machine) WriteRTCP(b []byte) error {
-	if len(b) < 4 || b[0]>>6 != 2 || b[1] < 192 || b[1] > 223 {
+	if len(b) < 8 || len(b)%4 != 0 || b[0]>>6 != 2 || b[1] < 192 || b[1] > 223 {
 		return ErrRTCP
 	}
 	if len(b) > m.cfg.MTU {
@@ -162,16 +162,17 @@ func (m *Machine) WriteRTCP(b []byte) error {
 	return nil
 }
 
+// pollRTCP seals the next packet behind dst, which has room for it.
 func (m *Machine) pollRTCP(dst []byte) []byte {
 	b := m.rtcp[0]
 	if m.rtcp = m.rtcp[1:]; len(m.rtcp) == 0 {
 		m.rtcp = nil
 	}
-	sealed, err := m.tx.EncryptRTCP(nil, b, nil)
+	sealed, err := m.tx.EncryptRTCP(dst[len(dst):len(dst):cap(dst)], b, nil)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
 	m.stats.RTCPSent++
 	m.stats.RTCPBytesSent += uint64(len(sealed))
-	return append(dst, sealed...)
+	return dst[:len(dst)+len(sealed)]
 }

@@ -24,6 +24,9 @@ func (m *Machine) PollRun(now time.Time, dst []byte, limit int) (run []byte, siz
 	}
 	m.writeFeedback()
 	if len(m.rtcp) > 0 {
+		if len(m.rtcp[0])+MaxOverhead > cap(dst)-len(dst) {
+			return dst, 0, 0
+		}
 		run = m.pollRTCP(dst)
 		return run, len(run) - len(dst), 1
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pion/rtp"
 )
 
 // script reads operations from fuzz input; what is missing is zero.
@@ -36,6 +38,12 @@ func play(t testing.TB, input []byte) {
 	var sniff sniffer
 	cfg := Config{PassiveAnswer: setup&1 != 0, ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10, SendBuffer: 100 << 10, AlwaysData: setup&2 != 0,
 		KeyLog: &sniff.keyLog}
+	held := 0 // buffers of packets
+	cfg.Media = MediaConfig{
+		Codecs: testCodecs, Extensions: testExtensions, ReceiveQueue: 20, MaxStreams: 10, HistoryPackets: 64, WantRTCP: true, Pacing: setup&16 != 0,
+		NewBuffer:  func(size int) []byte { held++; return make([]byte, size) },
+		FreeBuffer: func([]byte) { held-- },
+	}
 	path := lan
 	if network&1 != 0 { // what is sent together arrives apart
 		path.Rate, path.Queue = 50e6, 100<<10
@@ -73,6 +81,12 @@ func play(t testing.TB, input []byte) {
 		h, err := w.core[0].OpenChannel(w.now, reliable("chat"))
 		w.must(err)
 		handles[0] = append(handles[0], h)
+		if setup&8 != 0 {
+			for _, c := range w.core {
+				_, err := c.AddTrack(w.now, Video, "picture", nil)
+				w.must(err)
+			}
+		}
 		w.negotiate(0)
 		w.run(200 * time.Millisecond)
 	}
@@ -93,8 +107,69 @@ func play(t testing.TB, input []byte) {
 			}
 			return handles[i][s.byte()%len(handles[i])], true
 		}
+		transceiver := func() TransceiverID {
+			all := c.Transceivers()
+			if len(all) == 0 {
+				return TransceiverID(s.byte())
+			}
+			return all[s.byte()%len(all)]
+		}
 		switch op & 31 {
-		case 0, 1, 2, 3:
+		case 0:
+			w.run(time.Duration(1+s.byte()) * time.Millisecond)
+		case 1:
+			switch kind := MediaKind(1 + op>>5&1); s.byte() & 7 {
+			case 0:
+				_, _ = c.AddTrack(w.now, kind, "track", []string{"stream"})
+			case 1:
+				_, _ = c.AddTransceiver(w.now, TransceiverInit{Kind: kind, Direction: Direction(s.byte() & 3), HasTrack: op&64 != 0, Track: "t"})
+			case 2:
+				_, _ = c.AddTransceiver(w.now, TransceiverInit{
+					Kind: Video, Direction: SendRecv, HasTrack: true, Track: "t", Encodings: []Encoding{{RID: "a"}, {RID: "b"}},
+				})
+			case 3:
+				_ = c.RemoveTrack(w.now, transceiver())
+			case 4:
+				_ = c.SetDirection(w.now, transceiver(), Direction(s.byte()&3))
+			case 5:
+				_ = c.StopTransceiver(w.now, transceiver())
+			case 6:
+				id := transceiver()
+				if t, ok := c.Transceiver(id); ok {
+					encodings := slices.Clone(t.Encodings)
+					for i := range encodings {
+						encodings[i].Inactive = s.byte()&1 != 0
+					}
+					_ = c.SetEncodings(w.now, id, encodings)
+				}
+			case 7:
+				_ = c.SetStreams(transceiver(), []string{"x"})
+				_ = c.SetCodecPreferences(transceiver(), testCodecs[kind][:1])
+				_ = c.SetTrack(transceiver(), "other", op&64 != 0)
+			}
+		case 2:
+			id := transceiver()
+			number := s.byte() * s.byte()
+			for k := range 1 + s.byte()&15 {
+				h := rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(number + k), Timestamp: uint32(n)}
+				if t, _ := c.Transceiver(id); t.Kind == Audio {
+					h.PayloadType = 111
+				}
+				_ = c.SendRTP(w.now, id, op>>5&1, &h, body(n, s.byte()*4))
+			}
+		case 3:
+			switch s.byte() & 3 {
+			case 0:
+				c.RequestKeyframe(w.now, StreamID(s.byte()&7))
+			case 1:
+				c.NewSource(transceiver(), op>>5&1)
+			case 2:
+				_ = c.WriteRTCP(w.now, append([]byte{0x80 | byte(s.byte()&31), byte(200 + s.byte()&7), 0, 3}, s.bytes(12)...))
+			case 3:
+				_ = c.Bandwidth()
+				_, _ = c.StreamCounts(StreamID(s.byte() & 7))
+				_, _ = c.SenderCounts(transceiver(), op>>5&1)
+			}
 			w.run(time.Duration(1+s.byte()) * time.Millisecond)
 		case 4:
 			w.run(time.Duration(s.byte()) * 100 * time.Millisecond)
@@ -272,6 +347,9 @@ func play(t testing.TB, input []byte) {
 		c.Close(w.now)
 	}
 	w.run(time.Minute)
+	if held != 0 {
+		w.fatalf("%d packets were not given back", held)
+	}
 }
 
 // whole makes a whole negotiation, as far as the states allow.
