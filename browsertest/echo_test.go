@@ -1,72 +1,15 @@
 package browsertest
 
 import (
-	"bufio"
 	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
-
-// buildFlags are how the example is built; with the race detector when the tests are.
-var buildFlags []string
-
-// echoProgram builds the example once, in scratch.
-var echoProgram = sync.OnceValues(func() (string, error) {
-	program := filepath.Join(scratch, "browser-echo")
-	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{"./examples/browser-echo"})...)
-	cmd.Dir = ".."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./examples/browser-echo: %w\n%s", err, out)
-	}
-	return program, nil
-})
-
-// startEcho starts the example and gives the address that it prints. At the end of the test it must end by an interrupt, having said
-// nothing on its standard error.
-func startEcho(t *testing.T) (url string) {
-	t.Helper()
-	program, err := echoProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-addr", "127.0.0.1:0")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		late := time.AfterFunc(patience, func() { cmd.Process.Signal(syscall.SIGQUIT) }) // its goroutines are printed
-		defer late.Stop()
-		if err := cmd.Wait(); err != nil || stderr.Len() > 0 {
-			t.Errorf("browser-echo ended with %v and said:\n%s", err, stderr.String())
-		}
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("browser-echo printed no address: %v", err)
-	}
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "browser-echo: ")
-	if !ok {
-		t.Fatalf("browser-echo printed %q", line)
-	}
-	return url
-}
 
 // sees waits until the text of the element that selector names contains want.
 func (p *tab) sees(selector, want string) {
@@ -128,7 +71,7 @@ func TestEchoPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	forBoth(t, func(t *testing.T, who offerer) {
-		p := c.open(t, startEcho(t))
+		p := c.open(t, startExample(t, "browser-echo"))
 		if who == goOffers {
 			p.click("input[value=go]")
 		}
@@ -184,7 +127,7 @@ func TestEchoPage(t *testing.T) {
 
 // The address may choose the offerer and connect without a click.
 func TestEchoPageByAddress(t *testing.T) {
-	p := sharedChromium(t).open(t, startEcho(t)+"?offerer=go&connect")
+	p := sharedChromium(t).open(t, startExample(t, "browser-echo")+"?offerer=go&connect")
 	p.sees("#connection", "connected")
 	p.sees("#events li.go", `channel "echo": open`)
 	var checked bool
@@ -195,7 +138,7 @@ func TestEchoPageByAddress(t *testing.T) {
 
 // Everything on the page has a name for those who do not see it, and fits a phone's width.
 func TestEchoPageAccessible(t *testing.T) {
-	p := sharedChromium(t).open(t, startEcho(t))
+	p := sharedChromium(t).open(t, startExample(t, "browser-echo"))
 	var unnamed []string
 	p.call(&unnamed, `() => Array.from(document.querySelectorAll("button, input, progress, section, ol"))
 		.filter(e => !(e.labels && e.labels.length) && !e.getAttribute("aria-label") && !e.getAttribute("aria-labelledby") && !(e.tagName === "BUTTON" && e.textContent.trim()))
