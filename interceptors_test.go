@@ -452,3 +452,59 @@ func testInterceptorsRetransmit(t *testing.T, w *world) {
 		t.Errorf("received: %+v", in)
 	}
 }
+
+// An interceptor that numbers packets for transport-wide feedback gets the feedback about its numbers; those that came along with a packet from
+// another connection are not taken for its own.
+func TestInterceptorsNumberPackets(t *testing.T) { everywhere(t, testInterceptorsNumber) }
+
+func testInterceptorsNumber(t *testing.T, w *world) {
+	const first = 40000
+	for _, numbers := range []bool{true, false} {
+		var transportCC uint8
+		next := uint16(first)
+		p, _, filters := w.intercepted(t, func(i int, f *filter) {
+			f.send = func(h *rtp.Header, payload []byte) ([]byte, bool) {
+				if h.GetExtension(transportCC) != nil {
+					t.Error("a number of another connection comes through")
+				}
+				if numbers {
+					_ = h.SetExtension(transportCC, []byte{byte(next >> 8), byte(next)})
+					next++
+				}
+				return payload, true
+			}
+		})
+		s := newSource(t, vp8, "video")
+		p.add(0, s)
+		p.connects(0)
+		for _, x := range filters[0].local[0].RTPHeaderExtensions {
+			if strings.Contains(x.URI, "transport-wide-cc") {
+				transportCC = uint8(x.ID)
+			}
+		}
+		for n := range 20 {
+			forwarded := packet(n)
+			p.must(forwarded.SetExtension(transportCC, []byte{99, 99}))
+			p.must(s.WriteRTP(forwarded))
+			p.pass(20 * time.Millisecond)
+		}
+		var bases []uint16
+		p.until("feedback", func() bool {
+			bases = nil
+			filters[0].mu.Lock()
+			defer filters[0].mu.Unlock()
+			for _, q := range filters[0].rtcpIn {
+				if f, ok := q.(*rtcp.TransportLayerCC); ok {
+					bases = append(bases, f.BaseSequenceNumber)
+				}
+			}
+			return len(bases) > 0
+		})
+		for _, b := range bases {
+			if (b >= first && b < first+20) != numbers || b >= first+20 || b == 99<<8+99 {
+				t.Errorf("feedback begins at %v; the interceptor numbers: %t", bases, numbers)
+				break
+			}
+		}
+	}
+}
