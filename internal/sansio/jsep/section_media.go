@@ -81,14 +81,20 @@ func (s *Session) answerMedia(t *transceiver, offer *mediaAttributes, n *numbers
 	return m
 }
 
-// describeSender adds what tells about the sender of t. Streams are told while it wants to send, sources when it may.
+// describeSender adds what tells about the sender of t. Streams are told while it wants to send, sources when it may, and both for good once it has
+// sent:
+//
+// "For RtpTransceivers that are not stopped, the "a=msid" line or lines MUST stay the same if they are present in the current description,
+// regardless of changes to the transceiver's direction or track." RFC 9429, section 5.2.2
+//
+// Sources stay with them because Chromium, once they had gone, shows nothing of what comes when they are back.
 func (s *Session) describeSender(m *mediaAttributes, t *transceiver) {
 	m.simulcast = len(m.rids) > 0
-	if t.direction.Sends() {
+	if t.direction.Sends() || t.everSent {
 		m.msids = t.msids()
 	}
 	// RFC 9429, section 5.2.1: a=ssrc lines are for encodings that have no RID.
-	if m.direction.Sends() && len(m.layers(true)) == 0 {
+	if (m.direction.Sends() || t.everSent && t.encodings[0].RID == "") && len(m.layers(true)) == 0 {
 		source := Source{SSRC: t.encodings[0].SSRC, CNAME: s.cfg.CNAME}
 		if hasRepair(m.codecs) {
 			source.RTX = t.encodings[0].RTX

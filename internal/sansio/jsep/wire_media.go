@@ -190,9 +190,7 @@ func (r *mediaReader) read(a *sdp.Attribute) bool {
 		if stream == "" {
 			return false
 		}
-		if len(m.msids) < maxSources {
-			m.msids = append(m.msids, MSID{stream, strings.TrimSpace(track)})
-		}
+		r.addMSID(MSID{stream, strings.TrimSpace(track)})
 	case "ssrc":
 		return r.readSource(a.Value)
 	case "ssrc-group":
@@ -203,6 +201,12 @@ func (r *mediaReader) read(a *sdp.Attribute) bool {
 		return r.readSimulcast(a.Value)
 	}
 	return true
+}
+
+func (r *mediaReader) addMSID(id MSID) {
+	if len(r.m.msids) < maxSources && !slices.Contains(r.m.msids, id) {
+		r.m.msids = append(r.m.msids, id)
+	}
 }
 
 // readMap reads "96 VP8/90000" or "111 opus/48000/2" (RFC 8866 section 6.6).
@@ -310,8 +314,8 @@ func (r *mediaReader) readSource(value string) bool {
 		s.CNAME = v
 	case "msid":
 		stream, track, _ := strings.Cut(v, " ")
-		if id := (MSID{stream, track}); stream != "" && len(r.m.msids) < maxSources && !slices.Contains(r.m.msids, id) {
-			r.m.msids = append(r.m.msids, id)
+		if stream != "" {
+			r.addMSID(MSID{stream, track})
 		}
 	}
 	return true
@@ -344,9 +348,9 @@ func (r *mediaReader) readRID(value string) bool {
 	if len(f) < 2 || !validRID(f[0]) || f[1] != "send" && f[1] != "recv" {
 		return false
 	}
-	taken := slices.ContainsFunc(r.m.rids, func(o RID) bool { return o.ID == f[0] })
-	if !taken && len(r.m.rids) < maxRIDs {
-		r.m.rids = append(r.m.rids, RID{ID: f[0], Send: f[1] == "send"})
+	// An identifier is used once in a section. pion/webrtc, asked to receive what it sends, says both of it, and means that it sends.
+	if id := (RID{ID: f[0], Send: f[1] == "send"}); len(r.m.rids) < maxRIDs && !slices.Contains(r.m.rids, id) {
+		r.m.rids = append(r.m.rids, id)
 	}
 	return true
 }

@@ -1,0 +1,61 @@
+package jsep
+
+import (
+	"slices"
+	"testing"
+)
+
+// RFC 9429, section 5.2.2: "For RtpTransceivers that are not stopped, the "a=msid" line or lines MUST stay the same if they are present in the
+// current description, regardless of changes to the transceiver's direction or track." The sources stay with them.
+func TestLinesOfASenderStay(t *testing.T) {
+	a, b := pair(t)
+	id := addTrack(t, a, Video, "camera", "room")
+	lines := func() (MSID, Source) {
+		t.Helper()
+		m := a.currentLocal.sections[0].media
+		if len(m.msids) != 1 || len(m.sources) != 1 {
+			t.Fatalf("a section %v has msids %v and sources %v", m.direction, m.msids, m.sources)
+		}
+		return m.msids[0], m.sources[0]
+	}
+	negotiate(t, a, b)
+	msid, source := lines()
+	same := func(when string) {
+		t.Helper()
+		if m, s := lines(); m != msid || s != source {
+			t.Errorf("%s: %v %v, want %v %v", when, m, s, msid, source)
+		}
+	}
+	if err := a.RemoveTrack(id); err != nil {
+		t.Fatal(err)
+	}
+	negotiate(t, a, b)
+	same("offered after RemoveTrack")
+	negotiate(t, b, a)
+	same("answered after RemoveTrack")
+	if err := a.SetTrack(id, "screen", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SetDirection(id, SendOnly); err != nil {
+		t.Fatal(err)
+	}
+	negotiate(t, a, b)
+	same("another track is sent")
+	if got := a.Media()[0]; !got.Sending || slices.ContainsFunc(b.Media(), func(m MediaSection) bool { return !m.Receiving }) {
+		t.Errorf("nothing is sent: %+v", got)
+	}
+}
+
+// With simulcast the encodings are told by their RIDs, and no source is, whether they are sent or not.
+func TestSimulcastHasNoSources(t *testing.T) {
+	a, b := pair(t)
+	id := addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendOnly, HasTrack: true, Track: "camera", Encodings: []Encoding{{RID: "q"}, {RID: "f"}}})
+	negotiate(t, a, b)
+	if err := a.SetDirection(id, Inactive); err != nil {
+		t.Fatal(err)
+	}
+	negotiate(t, a, b)
+	if m := a.currentLocal.sections[0].media; len(m.sources) != 0 || len(m.msids) != 1 {
+		t.Errorf("an inactive section has msids %v and sources %v", m.msids, m.sources)
+	}
+}
