@@ -91,7 +91,12 @@ func directed(l, r *mediaAttributes, answering bool) (send, receive []Codec) {
 
 // counterpart finds f, one of list, in others: -1 if it is not there. Of formats that are alike the one with the same number is meant.
 func counterpart(f *Codec, list, others []Codec) int {
-	is := func(o *Codec) bool { return !f.Is("rtx") && f.same(o) || o.Is("rtx") && sameRepair(list, f, others, o) }
+	is := func(o *Codec) bool {
+		if f.Is("rtx") {
+			return o.Is("rtx") && sameRepair(list, f, others, o)
+		}
+		return f.same(o)
+	}
 	if k := slices.IndexFunc(others, func(o Codec) bool { return o.PayloadType == f.PayloadType && is(&o) }); k >= 0 {
 		return k
 	}

@@ -47,7 +47,7 @@ type Source struct {
 	CNAME     string
 }
 
-// MSID is an a=msid line (RFC 8830): a track and one of the streams that it is in.
+// MSID is an a=msid line (RFC 8830): a track and one of the streams that it is in, or "-" for none.
 type MSID struct{ Stream, Track string }
 
 // RID is an a=rid line (RFC 8851).
