@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/internal/sansio/peer"
+	"github.com/sansrtc/rtc/runtime/sim"
 )
 
 // engine reads what a builder negotiates.
@@ -189,5 +191,155 @@ func TestMediaEngineMistakes(t *testing.T) {
 				t.Errorf("%T %v", err, err)
 			}
 		})
+	}
+}
+
+// formats are the lines of each m-line of a description that are about its codecs, and the URIs of its header extensions.
+func formats(t *testing.T, text string) (codecs map[string][]string, extensions map[string][]string) {
+	t.Helper()
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		t.Fatal(err)
+	}
+	codecs, extensions = map[string][]string{}, map[string][]string{}
+	for _, m := range d.MediaDescriptions {
+		kind := m.MediaName.Media
+		codecs[kind] = append(codecs[kind], strings.Join(m.MediaName.Formats, " "))
+		for _, a := range m.Attributes {
+			switch a.Key {
+			case "rtpmap", "fmtp", "rtcp-fb":
+				codecs[kind] = append(codecs[kind], a.Key+" "+strings.TrimSpace(a.Value))
+			case "extmap":
+				_, uri, _ := strings.Cut(a.Value, " ")
+				extensions[kind] = append(extensions[kind], uri)
+			}
+		}
+		slices.Sort(codecs[kind][1:])
+	}
+	return codecs, extensions
+}
+
+// An offer made with a pion engine has the lines that pion's offer with it has: the formats in their order, what they are, and their feedback; and
+// at least its header extensions.
+func TestMediaEngineOffersAsPion(t *testing.T) {
+	for name, register := range map[string]func(m *webrtc.MediaEngine) error{
+		"default codecs": (*webrtc.MediaEngine).RegisterDefaultCodecs,
+		"some codecs": func(m *webrtc.MediaEngine) error {
+			if err := m.RegisterCodec(webrtc.RTPCodecParameters{
+				RTPCodecCapability: webrtc.RTPCodecCapability{
+					MimeType: webrtc.MimeTypeAV1, ClockRate: 90000, SDPFmtpLine: "level-idx=5;profile=0;tier=0",
+					RTCPFeedback: []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}},
+				},
+				PayloadType: 120,
+			}, webrtc.RTPCodecTypeVideo); err != nil {
+				return err
+			}
+			if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: "urn:3gpp:video-orientation"}, webrtc.RTPCodecTypeVideo); err != nil {
+				return err
+			}
+			return m.RegisterCodec(webrtc.RTPCodecParameters{
+				RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: 8000}, PayloadType: 0,
+			}, webrtc.RTPCodecTypeAudio)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, pions := new(webrtc.MediaEngine), new(webrtc.MediaEngine)
+			for _, m := range []*webrtc.MediaEngine{ours, pions} {
+				if err := register(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w := sim.New(sim.Config{})
+			defer w.Close()
+			pc, err := rtc.NewBuilder().Runtime(w.Host("a")).MediaEngine(ours).Build(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				pc.Close()
+				w.Run(time.Second)
+			}()
+			pion, err := webrtc.NewAPI(webrtc.WithMediaEngine(pions)).NewPeerConnection(webrtc.Configuration{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := pion.GracefulClose(); err != nil {
+					t.Error(err)
+				}
+			}()
+			for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+				if _, err := pc.AddTransceiverFromKind(kind); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := pion.AddTransceiverFromKind(kind); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ourOffer, err := pc.CreateOffer(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pionOffer, err := pion.CreateOffer(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codecs, extensions := formats(t, ourOffer.SDP)
+			wantCodecs, wantExtensions := formats(t, pionOffer.SDP)
+			for _, kind := range []string{"audio", "video"} {
+				if got, want := codecs[kind], wantCodecs[kind]; len(got) < 2 || got[0] != want[0] {
+					t.Errorf("%s: formats %q, pion's %q", kind, got, want)
+				}
+				for _, line := range wantCodecs[kind] {
+					// RFC 4588 section 6.3: NACKs are about the original packets only. pion asks for them about retransmissions too.
+					payloadType, ok := strings.CutPrefix(line, "rtcp-fb ")
+					payloadType, _, _ = strings.Cut(payloadType, " ")
+					if ok && slices.Contains(wantCodecs[kind], "rtpmap "+payloadType+" rtx/90000") {
+						continue
+					}
+					if !slices.Contains(codecs[kind], line) {
+						t.Errorf("%s: pion offers %q", kind, line)
+					}
+				}
+				for _, uri := range wantExtensions[kind] {
+					if !slices.Contains(extensions[kind], uri) {
+						t.Errorf("%s: pion offers %s", kind, uri)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A kind that the engine has no codec for is refused when it is offered.
+func TestMediaEngineWithoutVideo(t *testing.T) {
+	m := new(webrtc.MediaEngine)
+	if err := m.RegisterCodec(webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}, PayloadType: 96,
+	}, webrtc.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	p, v := simulated.viewers(t, sim.Config{}, func(i int, b rtc.Builder) rtc.Builder {
+		if i == 1 {
+			return b.MediaEngine(m)
+		}
+		return b
+	})
+	voice, face := newSource(t, opus, "voice"), newSource(t, vp8, "face")
+	p.add(0, voice)
+	p.add(0, face)
+	p.connects(0)
+	voice.send(1)
+	face.send(1)
+	p.until("the voice", func() bool { return len(v[1].seen("voice")) == 1 })
+	p.pass(time.Second)
+	if v[1].track("face") != nil {
+		t.Error("video came")
+	}
+	if c := v[1].track("voice").Codec(); c.PayloadType != 111 { // the offerer's numbers, RFC 3264 section 6.1
+		t.Errorf("the voice is %+v", c)
+	}
+	if n := len(p.pc[0].GetTransceivers()); n != 1 {
+		t.Errorf("%d transceivers are left, video was refused", n)
 	}
 }
