@@ -91,7 +91,7 @@ func (l *loop) beginTrack(ev *peer.Event) {
 	}
 	t := &TrackRemote{
 		receiver: &owner.receiver, stream: m.Stream, id: m.MID, rid: m.RID,
-		ssrc: SSRC(m.SSRC), codec: codecParameters(owner.kind, &m.Codec),
+		ssrc: SSRC(m.SSRC), codec: codecParameters(owner.kind, &m.Codec), levelID: audioLevelID(m.Section),
 	}
 	for _, id := range m.Section.MSIDs {
 		if id.Track != "" {
@@ -122,7 +122,7 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 	}
 	switch ev.Kind {
 	case peer.EventTrackCodec:
-		t.codec = codecParameters(t.receiver.transceiver.kind, &ev.Media.Codec)
+		t.codec, t.levelID = codecParameters(t.receiver.transceiver.kind, &ev.Media.Codec), audioLevelID(ev.Media.Section)
 	case peer.EventTrackMuted:
 		t.muted = true
 	case peer.EventTrackUnmuted:
@@ -164,8 +164,11 @@ func (l *loop) tellRTP(t *TrackRemote, ev *peer.Event) {
 	if err := l.packet.Unmarshal(ev.Data); err != nil {
 		panic("BUG: rtc: a packet that was received: " + err.Error())
 	}
+	t.receiver.heard.record(l.latest, ev.Data, t.levelID)
+	l.forward.tell(l.packet.Payload, l.core.HasEvents())
 	l.mu.Unlock()
 	defer func() {
+		l.forward.payload.Store(nil)
 		l.mu.Lock()
 		l.core.FreeRTP(ev)
 	}()

@@ -144,10 +144,12 @@ var senderCalls = map[string]func(s *rtc.RTPSender){
 }
 
 var receiverCalls = map[string]func(r *rtc.RTPReceiver){
-	"GetParameters":  func(r *rtc.RTPReceiver) { r.GetParameters() },
-	"RTPTransceiver": func(r *rtc.RTPReceiver) { r.RTPTransceiver() },
-	"Track":          func(r *rtc.RTPReceiver) { r.Track() },
-	"Tracks":         func(r *rtc.RTPReceiver) { r.Tracks() },
+	"GetContributingSources":    func(r *rtc.RTPReceiver) { r.GetContributingSources() },
+	"GetParameters":             func(r *rtc.RTPReceiver) { r.GetParameters() },
+	"GetSynchronizationSources": func(r *rtc.RTPReceiver) { r.GetSynchronizationSources() },
+	"RTPTransceiver":            func(r *rtc.RTPReceiver) { r.RTPTransceiver() },
+	"Track":                     func(r *rtc.RTPReceiver) { r.Track() },
+	"Tracks":                    func(r *rtc.RTPReceiver) { r.Tracks() },
 }
 
 // trackCalls has a call of each method of TrackRemote; those that wait for packets have some that came with the track, or its end.

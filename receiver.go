@@ -10,7 +10,10 @@ import (
 // handler, and wait for nothing. https://w3c.github.io/webrtc-pc/#rtcrtpreceiver-interface
 type RTPReceiver struct {
 	transceiver *RTPTransceiver
-	tracks      []*TrackRemote // that have begun and not ended; guarded by loop.mu
+
+	// Guarded by loop.mu.
+	tracks []*TrackRemote // that have begun and not ended
+	heard  heard
 }
 
 // Track is the first of Tracks, or nil.

@@ -276,6 +276,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 		if err := l.outside(b.unbind); err != nil {
 			l.pc.log.Warnf("unbind track: %v", err)
 		}
+		b.ended = true
 		return true, nil
 	case b == nil && sends && e.track != nil && e.refused != want:
 		b = l.newBinding(s, i, want)
@@ -287,7 +288,8 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 			return err
 		})
 		if err != nil {
-			if b.live = false; e.bound == b {
+			b.live, b.ended = false, true
+			if e.bound == b {
 				e.bound = nil
 			}
 			e.refused = want

@@ -1,6 +1,8 @@
 package rtc
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -9,6 +11,8 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4/pkg/rtcerr"
+
+	"github.com/sansrtc/rtc/internal/sansio/peer"
 )
 
 // binding is one Bind of a track: the context that the track is given, and the writer that it has.
@@ -23,7 +27,8 @@ type binding struct {
 
 	// Guarded by loop.mu.
 	versions [2]uint32          // of the encoding's track and of the sender
-	live     bool               // not unbound
+	live     bool               // it is the encoding's: packets are sent
+	ended    bool               // it was unbound
 	codec    RTPCodecParameters // that Bind has chosen
 	header   rtp.Header         // of what Write was given; kept so that it costs nothing
 
@@ -90,7 +95,10 @@ type closedWriter struct{}
 func (closedWriter) Error() string   { return ErrConnectionClosed.Error() }
 func (closedWriter) Unwrap() []error { return []error{ErrConnectionClosed, io.ErrClosedPipe} }
 
-var errWriterClosed error = &rtcerr.InvalidStateError{Err: closedWriter{}}
+var (
+	errWriterClosed error = &rtcerr.InvalidStateError{Err: closedWriter{}}
+	errUnbound      error = &rtcerr.InvalidStateError{Err: fmt.Errorf("rtc: the track is not bound any more: %w", io.ErrClosedPipe)}
+)
 
 // WriteRTP implements TrackLocalWriter: it copies the packet and sends it, with the encoding's source. It waits for nothing, and allocates
 // nothing.
@@ -174,13 +182,24 @@ func (b *binding) unbind() error {
 // write is called with mu held.
 func (b *binding) write(header *rtp.Header, payload []byte) (int, error) {
 	l := b.loop
-	if l.closed || !b.live {
+	switch {
+	case l.closed:
 		return 0, errWriterClosed
+	case b.ended:
+		return 0, errUnbound
+	}
+	n := header.MarshalSize() + len(payload)
+	if !b.live {
+		return n, nil // about to be unbound
 	}
 	now := l.tick()
-	if err := l.core.SendRTP(now, b.sender.transceiver.id, b.index, header, payload); err != nil {
+	switch err := l.core.SendRTP(now, b.sender.transceiver.id, b.index, header, payload); {
+	case err == nil:
+		l.written(now, payload)
+	case errors.Is(err, peer.ErrNotSending) || errors.Is(err, peer.ErrPayloadType) && l.core.HasEvents():
+		// A description has changed what may be sent, and the track is to hear of it, in the order of events: who writes has done nothing wrong.
+	default:
 		return 0, w3cError(err)
 	}
-	l.written(now)
-	return header.MarshalSize() + len(payload), nil
+	return n, nil
 }
