@@ -11,9 +11,9 @@ type Keys struct {
 	RemoteKey, RemoteSalt []byte
 }
 
-// Replay windows, in packets. A burst of lost video that is sent again comes a thousand packets late and more.
+// Replay windows, in packets. Of what comes later than a stream remembers nothing is used.
 const (
-	replaySRTP  = 4096
+	replaySRTP  = windowSpan
 	replaySRTCP = 1024
 )
 

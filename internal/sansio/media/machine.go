@@ -92,11 +92,9 @@ type Machine struct {
 	stats     Stats
 
 	// Kept so that packets cost no memory.
-	in, stored, out, others, sealed rtp.Header
-	names                           [2][]byte
-	zeros                           [3]byte
-	scratch                         []byte
-	asked                           []uint16
+	in, stored, sealed rtp.Header
+	header, scratch    []byte
+	asked              []uint16
 }
 
 // New makes a machine. It fails only when Rand does.

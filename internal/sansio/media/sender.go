@@ -2,6 +2,7 @@ package media
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -186,27 +187,27 @@ func (m *Machine) Send(now time.Time, id SenderID, header *rtp.Header, payload [
 		s.counts.Duplicates++
 		return nil
 	}
-	h := &m.out
 	mid, rid := s.enc.Extensions.MID, s.enc.Extensions.RID
 	if s.heard {
 		mid, rid = 0, 0 // RFC 8843 section 15.2 lets us stop when the peer knows the source
 	}
-	number, foreign := m.zeros[:2], false
+	number, foreign := noNumber[:], false
 	if m.cfg.KeepTransportCC && s.enc.Extensions.TransportCC != 0 {
 		if n := header.GetExtension(s.enc.Extensions.TransportCC); len(n) == 2 {
 			number, foreign, m.foreign = n, true, true
 		}
 	}
-	m.fillHeader(h, header, &s.enc, mid, rid, number)
-	h.SSRC = s.enc.SSRC
-	h.SequenceNumber = uint16(n)
-	h.Timestamp = header.Timestamp + s.tsOffset
+	h := appendHeader(m.header[:0], header, &s.enc, mid, rid, number)
+	binary.BigEndian.PutUint16(h[2:], uint16(n))
+	binary.BigEndian.PutUint32(h[4:], header.Timestamp+s.tsOffset)
+	binary.BigEndian.PutUint32(h[8:], s.enc.SSRC)
+	m.header = h
 	padding := 0
 	if header.Padding {
 		padding = int(header.PaddingSize)
 	}
-	length := h.MarshalSize()
-	if length+len(payload)+padding > m.cfg.MTU {
+	length := len(h) + len(payload) + padding
+	if length > m.cfg.MTU {
 		return ErrTooLarge
 	}
 	s.seq.advance(uint16(n))
@@ -215,13 +216,9 @@ func (m *Machine) Send(now time.Time, id SenderID, header *rtp.Header, payload [
 	if dropped {
 		s.counts.Dropped++
 	}
-	p.b = slices.Grow(p.b, length+len(payload)+padding)[:length]
-	if _, err := h.MarshalTo(p.b); err != nil {
-		panic("BUG: " + err.Error())
-	}
-	p.header = length
+	p.header = len(h)
 	p.foreign = foreign
-	p.b = append(p.b, payload...)
+	p.b = append(append(slices.Grow(p.b, length), h...), payload...)
 	if padding > 0 {
 		for range padding - 1 {
 			p.b = append(p.b, 0)

@@ -110,26 +110,18 @@ func (m *Machine) retransmission(s *sender, p *packet) (plain []byte, header int
 	if _, err := m.stored.Unmarshal(p.b); err != nil {
 		panic("BUG: " + err.Error())
 	}
-	h := &m.out
-	number := m.zeros[:2]
+	number := noNumber[:]
 	if m.foreign {
 		number = nil // whoever numbers the others knows nothing of this one
 	}
-	m.fillHeader(h, &m.stored, &s.enc, s.enc.Extensions.MID, s.enc.Extensions.RepairedRID, number)
 	if pl := s.enc.payload(m.stored.PayloadType); pl != nil {
-		h.PayloadType = pl.RTXType
+		m.stored.PayloadType = pl.RTXType
 	}
-	h.SSRC = s.enc.RTX
-	h.SequenceNumber = s.rtxSeq
-	h.Padding = m.stored.Padding
-	header = h.MarshalSize()
-	payload := p.b[p.header:]
-	m.scratch = slices.Grow(m.scratch[:0], header+2+len(payload))[:header]
-	if _, err := h.MarshalTo(m.scratch); err != nil {
-		panic("BUG: " + err.Error())
-	}
-	m.scratch = binary.BigEndian.AppendUint16(m.scratch, uint16(p.seq))
-	m.scratch = append(m.scratch, payload...)
+	m.stored.SSRC, m.stored.SequenceNumber = s.enc.RTX, s.rtxSeq
+	plain = appendHeader(m.scratch[:0], &m.stored, &s.enc, s.enc.Extensions.MID, s.enc.Extensions.RepairedRID, number)
+	header = len(plain)
+	plain = binary.BigEndian.AppendUint16(plain, uint16(p.seq))
+	m.scratch = append(plain, p.b[p.header:]...)
 	return m.scratch, header
 }
 
@@ -142,47 +134,6 @@ func (m *Machine) seal(dst, b []byte) []byte {
 	m.stats.RTPSent++
 	m.stats.RTPBytesSent += uint64(len(sealed))
 	return dst[:len(dst)+len(sealed)]
-}
-
-// fillHeader makes h what src becomes in a packet of e: the machine's own extensions first, at places that stamp knows, then the others of
-// src. mid and rid are the identifiers with which the names of e go along; zero: without. number is the transport-wide one, which stamp replaces if
-// it is ours; nil: without.
-func (m *Machine) fillHeader(h, src *rtp.Header, e *Encoding, mid, rid uint8, number []byte) {
-	h.Version, h.Padding, h.Marker, h.PayloadType, h.Timestamp = 2, src.Padding, src.Marker, src.PayloadType, src.Timestamp
-	h.CSRC = append(h.CSRC[:0], src.CSRC...)
-	h.Extensions = h.Extensions[:0]
-	h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileOneByte
-	x := &e.Extensions
-	if x.twoBytes(e) || src.Extension && src.ExtensionProfile == rtp.ExtensionProfileTwoByte {
-		h.ExtensionProfile = rtp.ExtensionProfileTwoByte
-	}
-	set := func(id uint8, value []byte) {
-		if id != 0 && len(value) > 0 {
-			if err := h.SetExtension(id, value); err != nil {
-				panic("BUG: " + err.Error())
-			}
-		}
-	}
-	set(x.AbsSendTime, m.zeros[:3])
-	set(x.TransportCC, number)
-	m.names[0] = append(m.names[0][:0], e.MID...)
-	m.names[1] = append(m.names[1][:0], e.RID...)
-	set(mid, m.names[0])
-	set(rid, m.names[1])
-	if src.Extension && (src.ExtensionProfile == rtp.ExtensionProfileOneByte || src.ExtensionProfile == rtp.ExtensionProfileTwoByte) {
-		others := &m.others
-		others.Extension = true
-		others.Extensions = append(others.Extensions[:0], src.Extensions...)
-		for _, id := range [...]uint8{x.TransportCC, x.AbsSendTime, x.MID, x.RID, x.RepairedRID} {
-			if id != 0 && others.GetExtension(id) != nil {
-				_ = others.DelExtension(id) // it is there
-			}
-		}
-		h.Extensions = append(h.Extensions, others.Extensions...)
-	}
-	if len(h.Extensions) == 0 {
-		h.Extension, h.ExtensionProfile = false, 0
-	}
 }
 
 // twoBytes: what we add needs the two-byte form (RFC 8285 section 4.2: identifiers above 14 and values above 16 bytes do).
