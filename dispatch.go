@@ -18,11 +18,15 @@ func (l *loop) Dispatch() {
 	}
 	l.dispatching = true
 	defer func() { // also when a handler ends its goroutine, as testing's FailNow does: the connection goes on
+		l.endBurst()
 		l.dispatching = false
 		l.flush(l.tick()) // what handlers have sent, and what Taken has made of the receive window
 		l.rearm()
 	}()
 	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
+		if ev.Kind != peer.EventRTP || l.forward.told >= maxBurst {
+			l.endBurst()
+		}
 		l.dispatch(&ev)
 	}
 }

@@ -46,12 +46,15 @@ type loop struct {
 	transceivers map[peer.TransceiverID]*RTPTransceiver
 	tracks       map[peer.StreamID]*TrackRemote // that were told and have not ended,
 	live         []*TrackRemote                 // the same in order
+	burst        *burst                         // of another connection, with which something leaves; nil: none
 	packet       rtp.Packet                     // that the handler is told; one for all, so that packets cost no memory
 
 	channels map[peer.Handle]*DataChannel
 	waiting  []*DataChannel // channels that somebody waits for room on
 	// How many channels have opened and, of those, closed: dataChannelsOpened and dataChannelsClosed of the stats.
 	channelsOpened, channelsClosed uint32
+
+	forward burst // what the handler forwards; it guards itself
 
 	out runtime.Datagrams // what flush sends; a field so that it does not escape for each call
 }
@@ -60,6 +63,7 @@ var _ runtime.Loop = (*loop)(nil)
 
 func (l *loop) start(pc *PeerConnection, core *peer.Core, listen []netip.AddrPort) (err error) {
 	l.pc, l.core, l.listen = pc, core, listen
+	l.forward.owner = l
 	l.optional = optionalOf(pc.builder.handler)
 	l.channels = make(map[peer.Handle]*DataChannel)
 	l.mu.Lock()
@@ -86,6 +90,7 @@ func (l *loop) Receive(now time.Time, _ runtime.UDPSocket, d *runtime.Datagrams)
 
 // Turn implements runtime.Loop.
 func (l *loop) Turn(now time.Time) runtime.Next {
+	l.forward.flush() // has something only while a handler overstays
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latest = now
@@ -192,16 +197,26 @@ func (l *loop) sent(dc *DataChannel) {
 	l.rearm()
 }
 
-// written sees that a packet leaves that was just written: at once, on the writer's goroutine, unless the loop is to flush anyway.
-func (l *loop) written(now time.Time) {
-	switch {
-	case l.dirty:
-	case l.dispatching:
-		l.settle(now)
-	default:
-		l.flush(now)
-		l.rearm()
+// written sees that a packet with this payload leaves, which was just written: at once, on the writer's goroutine, unless the loop is to flush anyway
+// or it is part of a burst.
+func (l *loop) written(now time.Time, payload []byte) {
+	if l.dirty {
+		return
 	}
+	if l.dispatching {
+		l.settle(now)
+		return
+	}
+	if b := forwarded(payload); b != nil {
+		if l.burst != b {
+			l.burst = b
+			b.add(l)
+		}
+		return
+	}
+	l.burst = nil
+	l.flush(now)
+	l.rearm()
 }
 
 // flushAtOnce is the amount of queued data that is worth the sender's own flush: about what one send call carries.
