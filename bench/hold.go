@@ -103,19 +103,24 @@ func holding(connections int) func(m measurement) (figures, error) {
 		}
 		time.Sleep(m.span(10 * time.Second)) // until it is idle: what a setup, or the last message, leaves behind goes
 		after := settled()
-		per := func(figure func(s *runtime.MemStats) uint64) float64 {
-			return (float64(figure(&after)) - float64(figure(&before))) / 1024 / float64(2*len(pairs))
-		}
-		heap := per(func(s *runtime.MemStats) uint64 { return s.HeapInuse })
-		stacks := per(func(s *runtime.MemStats) uint64 { return s.StackInuse })
 		runtime.KeepAlive(first)
 		runtime.KeepAlive(pairs)
-		return figures{
-			"KiB/connection":       heap + stacks,
-			"heap KiB/connection":  heap,
-			"live KiB/connection":  per(func(s *runtime.MemStats) uint64 { return s.HeapAlloc }),
-			"stack KiB/connection": stacks,
-		}, nil
+		return perConnection(before, after, 2*len(pairs)), nil
+	}
+}
+
+// perConnection is what each connection of a number has added.
+func perConnection(before, after runtime.MemStats, connections int) figures {
+	per := func(figure func(s *runtime.MemStats) uint64) float64 {
+		return (float64(figure(&after)) - float64(figure(&before))) / 1024 / float64(connections)
+	}
+	heap := per(func(s *runtime.MemStats) uint64 { return s.HeapInuse })
+	stacks := per(func(s *runtime.MemStats) uint64 { return s.StackInuse })
+	return figures{
+		"KiB/connection":       heap + stacks,
+		"heap KiB/connection":  heap,
+		"live KiB/connection":  per(func(s *runtime.MemStats) uint64 { return s.HeapAlloc }),
+		"stack KiB/connection": stacks,
 	}
 }
 

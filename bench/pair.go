@@ -18,6 +18,8 @@ const (
 	counts task = "count"
 	echoes task = "echo"
 	rests  task = "rest" // and has nothing that would receive any
+
+	watches task = "watch" // media: it is an audience
 )
 
 // counter counts what has arrived.
@@ -79,11 +81,11 @@ func connectApart(name string, t task) (p *pair, err error) {
 	if p.near, err = newEnd(s, offerer); err != nil {
 		return nil, err
 	}
-	if p.remote, err = startRemote(name, t); err != nil {
+	if p.remote, err = startRemote(t, name); err != nil {
 		return nil, err
 	}
 	answer := func(offer string) (string, error) {
-		r, err := p.remote.ask(request{Offer: offer})
+		r, err := ask[response](p.remote, request{Offer: offer})
 		return r.Answer, err
 	}
 	if err := introduce(p.near, answer, "bench"); err != nil {
@@ -92,7 +94,7 @@ func connectApart(name string, t task) (p *pair, err error) {
 	if p.channel, err = p.near.channel(); err != nil {
 		return nil, err
 	}
-	_, err = p.remote.ask(request{Open: true})
+	_, err = ask[response](p.remote, request{Open: true})
 	return p, err
 }
 
@@ -101,7 +103,7 @@ func (p *pair) used() (usage, error) {
 	if p.remote == nil {
 		return usage{}, nil
 	}
-	r, err := p.remote.ask(request{})
+	r, err := ask[response](p.remote, request{})
 	return r.Usage, err
 }
 
@@ -114,7 +116,7 @@ func (p *pair) close() {
 	p.far.close()
 }
 
-// remote is the process of an answerer. It is asked over its standard input and answers on its standard output.
+// remote is another process of a measurement. It is asked over its standard input and answers on its standard output.
 type remote struct {
 	cmd *exec.Cmd
 	in  io.Closer
@@ -133,7 +135,7 @@ type response struct {
 	Usage  usage
 }
 
-func startRemote(stack string, t task) (*remote, error) {
+func startRemote(t task, stack string) (*remote, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -151,25 +153,48 @@ func startRemote(stack string, t task) (*remote, error) {
 	return &remote{cmd, in, json.NewEncoder(in), json.NewDecoder(out)}, cmd.Start()
 }
 
-func (r *remote) ask(q request) (a response, err error) {
+func ask[A, Q any](r *remote, q Q) (a A, err error) {
 	if err := r.to.Encode(q); err != nil {
 		return a, err
 	}
 	if err := r.by.Decode(&a); err != nil {
-		return a, fmt.Errorf("the answerer's process: %w", err)
+		return a, fmt.Errorf("the other process: %w", err)
 	}
 	return a, nil
 }
 
-// end lets the process close its connection and exit.
+// serve answers what ask asks, until in ends.
+func serve[A, Q any](in io.Reader, out io.Writer, answer func(Q) (A, error)) error {
+	from, to := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var q Q
+		if err := from.Decode(&q); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		a, err := answer(q)
+		if err != nil {
+			return err
+		}
+		if err := to.Encode(a); err != nil {
+			return err
+		}
+	}
+}
+
+// end lets the process close its connections and exit.
 func (r *remote) end() {
 	r.in.Close()
 	r.cmd.Wait()
 }
 
-// answerRemotely is the process of an answerer, until in ends. what is task@stack.
+// answerRemotely is another process, until in ends. what is task@stack.
 func answerRemotely(what string, in io.Reader, out io.Writer) error {
 	t, name, _ := strings.Cut(what, "@")
+	if task(t) == watches {
+		return attend(name, in, out)
+	}
 	s, err := newStack(name, settings{})
 	if err != nil {
 		return err
@@ -180,15 +205,7 @@ func answerRemotely(what string, in io.Reader, out io.Writer) error {
 	}
 	defer b.close()
 	var n counter
-	requests, responses := json.NewDecoder(in), json.NewEncoder(out)
-	for {
-		var q request
-		if err := requests.Decode(&q); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		var r response
+	return serve(in, out, func(q request) (r response, err error) {
 		switch {
 		case q.Offer != "":
 			r.Answer, err = b.answer(q.Offer)
@@ -200,11 +217,6 @@ func answerRemotely(what string, in io.Reader, out io.Writer) error {
 		default:
 			r.Usage = n.add(used())
 		}
-		if err != nil {
-			return err
-		}
-		if err := responses.Encode(r); err != nil {
-			return err
-		}
-	}
+		return r, err
+	})
 }

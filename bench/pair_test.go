@@ -57,11 +57,11 @@ func TestTwoProcesses(t *testing.T) {
 
 // Promise: a process whose other end has gone ends with an error, and does not wait for ever.
 func TestAnswererDies(t *testing.T) {
-	r, err := startRemote("no such stack", counts)
+	r, err := startRemote(counts, "no such stack")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.ask(request{}); err == nil {
+	if _, err := ask[response](r, request{}); err == nil {
 		t.Error("an answerer that does not exist answers")
 	}
 	r.end()

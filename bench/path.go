@@ -89,7 +89,7 @@ func (p path) pion() (stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTunedPion(nets)
+	return newTunedPion(settings{}, nets)
 }
 
 // vnet is the path in pion's virtual network. end stops it.

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
 )
 
 // side is which end of a connection a peer is.
@@ -28,6 +31,14 @@ type peer interface {
 	answer(offer string) (string, error) // with all candidates
 	accept(answer string) error
 	close()
+
+	// What follows is for peers that were made with settings.media.
+
+	send(t webrtc.TrackLocal) error
+	receive(k webrtc.RTPCodecType) error
+	// onRTP is told of the packets of all tracks, those of one track one at a time; p is lent until f returns. It is set before anything else is
+	// called.
+	onRTP(f func(p *rtp.Packet))
 }
 
 // channel is an open data channel.
@@ -42,6 +53,8 @@ type channel interface {
 type settings struct {
 	// datagram is the largest that data leaves in, in bytes of UDP payload; 0 leaves it to the stack.
 	datagram int
+	media    bool // audio and video may be sent and received
+	single   bool // sansrtc-loop: each datagram has a system call of its own, as in browsers
 }
 
 // stackNames in the order of the tables. The first is what the others are compared with.
@@ -54,7 +67,7 @@ func newStack(name string, o settings) (stack, error) {
 	case "pion":
 		return newPion()
 	case "pion-tuned":
-		return newTunedPion(nil)
+		return newTunedPion(o, nil)
 	}
 	return nil, fmt.Errorf("no such stack: %q", name)
 }

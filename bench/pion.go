@@ -9,6 +9,8 @@ import (
 
 	dtlselliptic "github.com/pion/dtls/v3/pkg/crypto/elliptic"
 	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/rtp"
 	"github.com/pion/transport/v4"
 	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
@@ -35,7 +37,7 @@ func loopbackOnly(e *webrtc.SettingEngine) {
 }
 
 // newTunedPion makes pion with every setting that makes it faster. path is the network of each side; nil is loopback.
-func newTunedPion(path *[2]transport.Net) (stack, error) {
+func newTunedPion(o settings, path *[2]transport.Net) (stack, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -70,10 +72,27 @@ func newTunedPion(path *[2]transport.Net) (stack, error) {
 			}
 			e.SetNet(bufferedNet{n})
 		}
-		// No media engine and no interceptors: nothing but data.
-		s.api[side] = webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(&webrtc.MediaEngine{}), webrtc.WithInterceptorRegistry(nil))
+		// Without media no codecs and no interceptors: nothing but data.
+		codecs, interceptors := new(webrtc.MediaEngine), new(interceptor.Registry)
+		if o.media {
+			if err := forMedia(codecs, interceptors); err != nil {
+				return nil, err
+			}
+		}
+		s.api[side] = webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(codecs), webrtc.WithInterceptorRegistry(interceptors))
 	}
 	return s, nil
+}
+
+// forMedia registers what pion registers by default, but for its counting of packets for statistics.
+func forMedia(codecs *webrtc.MediaEngine, interceptors *interceptor.Registry) error {
+	return errors.Join(
+		codecs.RegisterDefaultCodecs(),
+		webrtc.ConfigureNack(codecs, interceptors),
+		webrtc.ConfigureRTCPReports(interceptors),
+		webrtc.ConfigureSimulcastExtensionHeaders(codecs),
+		webrtc.ConfigureTWCCSender(codecs, interceptors),
+	)
 }
 
 // bufferedNet gives sockets 4 MiB of buffers: pion's receive window is larger than the system's default.
@@ -160,6 +179,43 @@ func (p *pionPeer) accept(answer string) error {
 }
 
 func (p *pionPeer) close() { p.pc.GracefulClose() }
+
+func (p *pionPeer) send(t webrtc.TrackLocal) error {
+	sender, err := p.pc.AddTrack(t)
+	if err == nil {
+		go func() { // ends when the connection does
+			b := make([]byte, 1500)
+			for { // pion asks for that: RTCP is handled where it is read
+				if _, _, err := sender.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	return err
+}
+
+func (p *pionPeer) receive(k webrtc.RTPCodecType) error {
+	_, err := p.pc.AddTransceiverFromKind(k, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	return err
+}
+
+// onRTP reads as pion does it with the least memory.
+func (p *pionPeer) onRTP(f func(p *rtp.Packet)) {
+	p.pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		b := make([]byte, 1500)
+		var packet rtp.Packet
+		for {
+			n, _, err := t.Read(b)
+			if err != nil {
+				return
+			}
+			if packet.Unmarshal(b[:n]) == nil {
+				f(&packet)
+			}
+		}
+	})
+}
 
 type pionChannel struct {
 	dc       *webrtc.DataChannel

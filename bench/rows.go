@@ -25,6 +25,7 @@ const (
 	beside part = iota
 	paths
 	memory
+	forwarding
 )
 
 // figure is a number that a row gives.
@@ -41,6 +42,7 @@ var (
 	idleFigures   = []figure{{"goroutines/connection", false}, {"idle CPU ms/connection/min", false}}
 	memoryFigures = []figure{{"KiB/connection", false}, {"heap KiB/connection", false}, {"live KiB/connection", false}, {"stack KiB/connection", false}}
 	pathFigures   = []figure{{"Mbit/s", true}}
+	fanoutFigures = []figure{{"CPU µs/packet", false}, {"allocs/packet", false}, {"most packets/s", true}, {"CPU µs/packet at most", false}, {"lost %", false}, {"goroutines/connection", false}}
 	smallInBulk   = []figure{{"p50 ms", false}, {"p99 ms", false}, {"bulk Mbit/s", true}}
 )
 
@@ -84,6 +86,13 @@ var allRows = slices.Concat(
 		{name: "memory-100", part: memory, figures: memoryFigures, stacks: servers, takes: 12 * time.Second, once: true, measure: holding(100)},
 		{name: "memory-1000", part: memory, figures: memoryFigures, stacks: servers, takes: 13 * time.Second, once: true, measure: holding(1000)},
 		{name: "memory-10000", part: memory, figures: memoryFigures, stacks: servers, takes: 22 * time.Second, once: true, measure: holding(10000)},
+	},
+	[]row{
+		{name: "fanout-20", part: forwarding, figures: fanoutFigures, stacks: tuned, others: runtimes, takes: 8 * time.Second, measure: fanout{20, 1}.measure},
+		{name: "fanout-20-burst8", part: forwarding, figures: fanoutFigures, stacks: tuned, others: runtimes, takes: 8 * time.Second, measure: fanout{20, 8}.measure},
+		{name: "fanout-200", part: forwarding, figures: fanoutFigures, stacks: tuned, others: runtimes, takes: 9 * time.Second, measure: fanout{200, 1}.measure},
+		{name: "fanout-200-burst8", part: forwarding, figures: fanoutFigures, stacks: tuned, others: runtimes, takes: 9 * time.Second, measure: fanout{200, 8}.measure},
+		{name: "memory-media-100", part: forwarding, figures: slices.Concat(memoryFigures, idleFigures[:1]), stacks: servers, takes: 7 * time.Second, once: true, measure: talking(100)},
 	},
 )
 

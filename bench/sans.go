@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime/loop"
 	"github.com/sansrtc/rtc/runtime/mux"
@@ -23,7 +26,7 @@ func newSans(name string, o settings) (stack, error) {
 	own := base.ListenAddrs("127.0.0.1:0")
 	switch name {
 	case "sansrtc-loop":
-		own = own.Runtime(loop.New(loop.Config{}))
+		own = own.Runtime(loop.New(loop.Config{DisableGSO: o.single, DisableGRO: o.single}))
 		return sansStack{own, own}, nil
 	case "sansrtc-mux":
 		// A server behind one port, and clients that have ports of their own.
@@ -48,6 +51,8 @@ type sansPeer struct {
 	rtc.BaseHandler
 	pc   *rtc.PeerConnection
 	open func(label string, c channel)
+
+	packet func(p *rtp.Packet)
 
 	channels []*sansChannel // that are open; the handler's own, whose methods come one at a time
 }
@@ -137,3 +142,21 @@ func (c *sansChannel) sendWait(b []byte) error {
 func (c *sansChannel) buffered() uint64 { return c.dc.BufferedAmount() }
 
 func (c *sansChannel) onMessage(f func(b []byte)) { c.message.Store(&f) }
+
+func (p *sansPeer) send(t webrtc.TrackLocal) error {
+	_, err := p.pc.AddTrack(t)
+	return err
+}
+
+func (p *sansPeer) receive(k webrtc.RTPCodecType) error {
+	_, err := p.pc.AddTransceiverFromKind(k, rtc.RTPTransceiverInit{Direction: rtc.RTPTransceiverDirectionRecvonly})
+	return err
+}
+
+func (p *sansPeer) onRTP(f func(p *rtp.Packet)) { p.packet = f }
+
+func (p *sansPeer) OnRTP(_ *rtc.PeerConnection, _ *rtc.TrackRemote, packet *rtp.Packet) {
+	if p.packet != nil {
+		p.packet(packet)
+	}
+}

@@ -21,6 +21,7 @@ func (r *results) table(w io.Writer) {
 	r.section(w, "Beside pion", beside, rivals, rivals[1:], true)
 	r.section(w, "Long paths, in virtual time", paths, tuned, tuned[1:], true)
 	r.section(w, "Memory", memory, servers, tuned[1:], true)
+	r.section(w, "Forwarding a video, and memory with audio and video", forwarding, servers, tuned[1:], true)
 	r.section(w, "The runtimes of sansrtc", beside, slices.Concat(stackNames[:1], runtimes), runtimes, false)
 	r.losses(w)
 }
