@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
@@ -790,5 +792,75 @@ func TestHandlerFuncs(t *testing.T) {
 		if !slices.Equal(heard, []string{"first " + name + want, "second " + name + want}) {
 			t.Errorf("%s: %q", m.Name, heard)
 		}
+	}
+}
+
+// both takes packets by itself and keyframe requests by what it embeds.
+type both struct {
+	*rtc.HandlerFuncs
+	packets int
+}
+
+func (b *both) OnRTP(*rtc.PeerConnection, *rtc.TrackRemote, *rtp.Packet) { b.packets++ }
+
+// The powers of a handler are found in what it is made of: functions that are set, what Handlers is given, what is embedded; a handler's own
+// method comes before that of what it embeds. Where nobody takes packets they wait to be read.
+func TestPowers(t *testing.T) {
+	var heard []string
+	funcs := func(name string) *rtc.HandlerFuncs {
+		return &rtc.HandlerFuncs{
+			RTP:               func(*rtc.PeerConnection, *rtc.TrackRemote, *rtp.Packet) { heard = append(heard, name+" packet") },
+			RTCP:              func(*rtc.PeerConnection, []rtcp.Packet) { heard = append(heard, name+" report") },
+			KeyframeRequest:   func(*rtc.PeerConnection, *rtc.RTPSender, string) { heard = append(heard, name+" keyframe") },
+			BandwidthEstimate: func(*rtc.PeerConnection, int) { heard = append(heard, name+" bandwidth") },
+		}
+	}
+	own := &both{HandlerFuncs: funcs("own")}
+	for _, c := range []struct {
+		name    string
+		handler rtc.EventHandler
+		want    []string
+		packets int  // that own gets
+		unread  bool // packets wait
+	}{
+		{"none", rtc.BaseHandler{}, nil, 0, true},
+		{"functions that are not set", &rtc.HandlerFuncs{}, nil, 0, true},
+		{"functions", funcs("f"), []string{"f bandwidth", "f keyframe", "f packet", "f report"}, 0, false},
+		{"a handler and what it embeds", own, []string{"own bandwidth", "own keyframe", "own report"}, 1, false},
+		{"several", rtc.Handlers(&rtc.HandlerFuncs{}, funcs("f"), rtc.Handlers(own)), []string{
+			"f bandwidth", "f keyframe", "f packet", "f report", "own bandwidth", "own keyframe", "own report",
+		}, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			heard, own.packets = nil, 0
+			p := simulated.newPairOf(t, sim.Config{}, func(i int, r *recorder) rtc.EventHandler {
+				if i == 1 {
+					return rtc.Handlers(r, c.handler)
+				}
+				return r
+			}, nil)
+			near, far := newSource(t, vp8, "near"), newSource(t, vp8, "far")
+			p.add(0, near)
+			p.add(1, far)
+			p.connects(0)
+			near.send(1)
+			far.send(1)
+			p.until("tracks", func() bool { return p.rec[0].track("far") != nil && p.rec[1].track("near") != nil })
+			p.rec[0].track("far").RequestKeyframe()
+			p.pass(5 * time.Second)
+			far.send(10)
+			p.pass(5 * time.Second)
+			slices.Sort(heard)
+			if got := slices.Compact(heard); !slices.Equal(got, c.want) {
+				t.Errorf("heard %q, want %q", got, c.want)
+			}
+			if own.packets != c.packets {
+				t.Errorf("the handler itself has got %d packets", own.packets)
+			}
+			_, err := p.rec[1].track("near").ReadRTP(canceled())
+			if (err == nil) != c.unread {
+				t.Errorf("a packet waits: %v", err)
+			}
+		})
 	}
 }

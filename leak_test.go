@@ -69,6 +69,10 @@ func TestOneGoroutine(t *testing.T) {
 		pcs, recs = append(pcs, pc[:]...), append(recs, rec[:]...)
 	}
 	wantGoroutines(t, "one for each connection", before+2*n)
+	for i := 0; i < len(pcs); i += 2 {
+		w.realCall(t, [2]*rtc.PeerConnection(pcs[i:]), [2]*recorder(recs[i:]))
+	}
+	wantGoroutines(t, "one for each connection with media", before+2*n)
 	for i := range recs {
 		if err := recs[i].channel(0).SendText("hello"); err != nil {
 			t.Fatal(err)
@@ -104,6 +108,27 @@ func TestOneGoroutine(t *testing.T) {
 	}
 }
 
+// realCall adds audio and video to a pair, and lets some of both pass; nobody reads it.
+func (w *world) realCall(t testing.TB, pc [2]*rtc.PeerConnection, rec [2]*recorder) (video *source) {
+	t.Helper()
+	audio := newSource(t, opus, "audio")
+	video = newSource(t, vp8, "video")
+	if _, err := pc[0].AddTrack(video); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pc[1].AddTrack(audio); err != nil {
+		t.Fatal(err)
+	}
+	negotiate(t, pc[0], pc[1], nil) // video
+	negotiate(t, pc[1], pc[0], nil) // audio
+	eventually(t, "tracks", func() bool {
+		video.send(10)
+		audio.send(1)
+		return rec[1].has("track video") && rec[0].has("track audio")
+	})
+	return video
+}
+
 // Promise 2: Close leaves no goroutine, no socket and no memory, however often.
 func TestCloseLeavesNothing(t *testing.T) {
 	cycles := 150
@@ -120,10 +145,14 @@ func TestCloseLeavesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				eventually(t, "message", func() bool { return rec[1].received() == 1 })
+				video := w.realCall(t, pc, rec)
 				pc[0].Close()
 				pc[1].Close()
 				<-pc[0].Done()
 				<-pc[1].Done()
+				if err := video.WriteRTP(packet(0)); err != nil { // nothing is bound
+					t.Error(err)
+				}
 			}
 			for range 20 { // pools and caches fill
 				cycle()
@@ -166,13 +195,14 @@ func TestClosedConnectionIsSmall(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				w.realCall(t, pc, rec)
 				pc[0].Close()
 				pc[1].Close()
 				<-pc[0].Done()
 				<-pc[1].Done()
 				for i := range rec {
 					rec[i].mu.Lock()
-					rec[i].messages = nil
+					rec[i].messages, rec[i].tracks = nil, nil
 					rec[i].mu.Unlock()
 				}
 				kept = append(kept, pc[:]...)

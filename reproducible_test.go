@@ -12,7 +12,7 @@ import (
 )
 
 // story is a call with everything in it: trickled candidates, channels from both sides, data over a path that loses, jitters, reorders and
-// repeats, handlers that take their time, a partition, an ICE restart, and the end. It returns what was on the wire and what was heard, with
+// repeats, audio and video, handlers that take their time, a partition, an ICE restart, and the end. It returns what was on the wire and what was heard, with
 // its times.
 func story(t *testing.T, seed uint64) (trace *sim.Trace, events string) {
 	p := newPair(t, sim.Config{Seed: seed, Handoff: -1, Link: sim.Link{
@@ -43,6 +43,9 @@ func story(t *testing.T, seed uint64) (trace *sim.Trace, events string) {
 	}
 	dc, err := p.pc[0].CreateDataChannel("first", nil)
 	p.must(err)
+	video, audio := newSource(t, vp8, "video"), newSource(t, opus, "audio")
+	p.add(0, video)
+	p.add(1, audio)
 	offer, err := p.pc[0].CreateOffer(nil)
 	p.must(err)
 	p.must(p.pc[1].SetRemoteDescription(offer))
@@ -62,6 +65,7 @@ func story(t *testing.T, seed uint64) (trace *sim.Trace, events string) {
 			p.world.Sleep(17 * time.Millisecond)
 		}
 	})
+	stopVideo, stopAudio := p.films(video), p.films(audio)
 	p.world.Run(3 * time.Second)
 	p.world.Partition(p.hosts[0], p.hosts[1], true)
 	p.world.Run(7 * time.Second)
@@ -72,6 +76,8 @@ func story(t *testing.T, seed uint64) (trace *sim.Trace, events string) {
 	p.world.Run(5 * time.Second)
 	dc.Close()
 	p.world.Run(time.Second)
+	stopVideo()
+	stopAudio()
 	p.pc[1].Close()
 	p.world.Run(time.Second)
 	return trace, log.String()
@@ -95,7 +101,7 @@ func TestReproducible(t *testing.T) {
 			if e1 != e2 {
 				t.Errorf("two runs have other events, first: %s", firstDifference(e1, e2))
 			}
-			for _, kind := range []string{"message", "close", "connection"} {
+			for _, kind := range []string{"message", "close", "connection", "track", "trackended"} {
 				if !strings.Contains(e1, " "+kind+" ") {
 					t.Errorf("the story has no %s:\n%s", kind, e1)
 				}
