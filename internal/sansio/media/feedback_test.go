@@ -404,3 +404,57 @@ func TestSendErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While nothing can leave, what waits is bounded, and what has waited for too long does not leave afterwards.
+func TestOutage(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{}, Config{HistoryPackets: 64})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a"), videoSection("v")})
+	}
+	a := p.end[0].AddSender(audioEncoding("a", 1000))
+	v := p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+	p.send(0, v, 0, vp8, 10)
+	for n := range 10_000 {
+		p.send(0, a, n, opus, 10)
+		p.send(0, v, n+1, vp8, 10)
+		p.now = p.now.Add(10 * time.Millisecond)
+		p.end[0].check()
+	}
+	for class := range p.end[0].queues {
+		if n := len(p.end[0].queues[class].ring); n > 256 {
+			t.Errorf("%d places in queue %d", n, class)
+		}
+	}
+	p.now = p.now.Add(10 * time.Second)
+	p.send(0, v, 10_001, vp8, 10)
+	p.wait(time.Second)
+	c, _ := p.end[0].SenderCounts(v)
+	if n := len(p.got[1]); n != 1 || c.Dropped != 10_001 || c.Packets != 1 {
+		t.Errorf("%d came, %+v", n, c)
+	}
+}
+
+// A source that was silent for long makes room for a new one.
+func TestSilentStream(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{}, Config{MaxStreams: 2})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a")})
+	}
+	for n := range 3 {
+		a := p.end[0].AddSender(audioEncoding("a", uint32(1000*(n+1))))
+		p.send(0, a, 1, opus, 10)
+		p.wait(20 * time.Second)
+	}
+	ended := 0
+	for _, e := range p.events[1] {
+		if e.Kind == EventStreamEnded {
+			ended++
+			if e.SSRC != 1000 {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if ended != 1 || len(p.end[1].streams) != 2 || len(p.got[1]) != 3 {
+		t.Errorf("%d ended, %d streams, %d packets", ended, len(p.end[1].streams), len(p.got[1]))
+	}
+}

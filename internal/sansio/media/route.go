@@ -1,6 +1,12 @@
 package media
 
-import "github.com/pion/rtp"
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/pion/rtp"
+)
 
 // binding is what an SSRC of the peer means: a stream, or the retransmissions of one.
 type binding struct {
@@ -113,7 +119,7 @@ func (m *Machine) bindStream(h *rtp.Header, sec *section) (binding, bool) {
 			}
 		}
 	}
-	if len(m.streams) >= m.cfg.MaxStreams {
+	if len(m.streams) >= m.cfg.MaxStreams && !m.dropSilent() {
 		m.drops.TooManyStreams++
 		return binding{}, false
 	}
@@ -133,6 +139,19 @@ func (m *Machine) bindStream(h *rtp.Header, sec *section) (binding, bool) {
 	m.bindings[h.SSRC] = binding{stream: s}
 	m.push(Event{Kind: EventStream, Stream: s.id, MID: s.mid, RID: s.rid, SSRC: s.ssrc, PayloadType: s.payloadType})
 	return binding{stream: s}, true
+}
+
+// silent is how long nothing came of a stream that may have to make room for another.
+const silent = 30 * time.Second
+
+// dropSilent ends the stream that has been silent for longest, if one has for long.
+func (m *Machine) dropSilent() bool {
+	s := slices.MinFunc(m.streams, func(a, b *stream) int { return cmp.Compare(a.last, b.last) })
+	if m.now.since(s.last) < silent {
+		return false
+	}
+	m.endStream(s)
+	return true
 }
 
 // bindRTX finds what a new source of retransmissions repairs: as signalled, by the repaired RID, or the section's only stream.

@@ -66,9 +66,15 @@ func (m *Machine) front() (queued, *packet, bool) {
 		}
 		for ; q.n > 0; q.pop() {
 			next := q.front()
-			if p := next.s.history.find(next.seq); p != nil && (next.rtx || p.sent == 0) {
+			p := next.packet()
+			if p == nil {
+				continue
+			}
+			if next.rtx || m.now.since(p.put) <= maxWait {
 				return next, p, true
-			} // else it had to make room
+			}
+			next.s.counts.Dropped++
+			p.seq = 0
 		}
 	}
 	return queued{}, nil, false

@@ -19,6 +19,7 @@ type mediaState struct {
 	keyed   bool
 	legs    []*leg                   // by rising transceiver
 	tracks  map[StreamID]*MediaEvent // what EventTrack told last; events refer to it, so it is never changed
+	path    route                    // that band is about
 	band    bandwidth
 }
 
@@ -126,6 +127,7 @@ func (c *Core) newMedia() *mediaState {
 	}
 	m := &mediaState{machine: machine, tracks: make(map[StreamID]*MediaEvent)}
 	m.band.init(cfg)
+	m.path, _ = c.route()
 	if c.ice != nil {
 		if rtt, ok := c.ice.RTT(); ok {
 			machine.SetRTT(rtt)

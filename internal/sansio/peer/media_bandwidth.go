@@ -68,6 +68,9 @@ func (c *Core) estimate(now time.Time, results []media.PacketResult) {
 func (c *Core) tellBandwidth(now time.Time) {
 	b := &c.media.band
 	rate := b.rate()
+	if rate == 0 {
+		return
+	}
 	if b.pacing {
 		c.media.machine.SetPacing(rate * pacingFactor)
 	}
@@ -86,7 +89,8 @@ func (b *bandwidth) restart(now time.Time) {
 }
 
 // pathChanged tells that what is sent takes another path now.
-func (m *mediaState) pathChanged(now time.Time) {
+func (m *mediaState) pathChanged(now time.Time, r route) {
+	m.path = r
 	m.machine.PathChanged()
 	m.band.restart(now)
 }

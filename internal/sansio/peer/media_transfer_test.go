@@ -109,6 +109,35 @@ func TestReportsTellTheNetwork(t *testing.T) {
 	w.close()
 }
 
+// On another path what was measured counts no more, nor does what the peer still tells of the old one; a restart of ICE on the same path changes
+// nothing.
+func TestBandwidthOfAnotherPath(t *testing.T) {
+	w := newMediaWorld(t, 1, simnet.Config{Delay: 25 * time.Millisecond, Rate: 5e6, Queue: 100 << 10}, MediaConfig{Pacing: true})
+	e := &encoder{w: w}
+	e.run(10 * time.Second)
+	before := w.core[0].Bandwidth()
+	if before < 3e6 {
+		t.Fatalf("%.0f bit/s", before)
+	}
+	w.core[0].RestartICE()
+	w.negotiate(0)
+	w.run(time.Second)
+	if got := w.core[0].Bandwidth(); got < before/2 {
+		t.Errorf("%.0f bit/s after a restart, %.0f before", got, before)
+	}
+	e.run(time.Second)
+	c := w.core[0]
+	c.media.pathChanged(w.now, route{w.addr[1], w.addr[0]})
+	if got := c.Bandwidth(); got != 300_000 {
+		t.Errorf("%.0f bit/s on a path of which nothing is known", got)
+	}
+	w.run(60 * time.Millisecond) // feedback about what was sent before comes
+	if got := c.Bandwidth(); got != 300_000 {
+		t.Errorf("%.0f bit/s by what the old path has carried", got)
+	}
+	w.close()
+}
+
 // encoder follows the estimate: a frame each 33 ms, in packets of 1150 bytes.
 type encoder struct {
 	w    *mediaWorld

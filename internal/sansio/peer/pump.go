@@ -33,8 +33,9 @@ func (c *Core) pumpICE(now time.Time) {
 			c.updateConnectionState()
 		case ice.EventRouteChange:
 			c.startDTLS(now)
-			if c.media != nil {
-				c.media.pathChanged(now)
+			if r, ok := c.route(); ok && c.media != nil && r != c.media.path {
+				c.media.pathChanged(now, r)
+				c.tellBandwidth(now)
 			}
 			c.tellRTT()
 			if c.sctp != nil {
