@@ -298,13 +298,14 @@ func testInterceptorsOfReaders(t *testing.T, w *world) {
 	})
 	s := newSource(t, vp8, "video")
 	p.add(0, s)
+	var mu sync.Mutex
 	var got []int
 	p.rec[1].on = func(kind string, _ *rtc.PeerConnection, _ *rtc.DataChannel, _ rtc.DataChannelMessage) {
 		if kind != "track" {
 			return
 		}
 		track := p.rec[1].track("video")
-		for len(got) < 10 {
+		for range 10 {
 			var packet *rtp.Packet
 			var err error
 			p.aside(func() { packet, err = track.ReadRTP(context.Background()) })
@@ -312,13 +313,21 @@ func testInterceptorsOfReaders(t *testing.T, w *world) {
 				t.Error(err)
 				return
 			}
+			mu.Lock()
 			got = append(got, numberOf(packet.Payload))
+			mu.Unlock()
 		}
 	}
 	p.connects(0)
 	stop := p.films(s)
-	p.until("ten packets", func() bool { return len(got) == 10 })
+	p.until("ten packets", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(got) == 10
+	})
 	stop()
+	mu.Lock()
+	defer mu.Unlock()
 	for i, n := range got {
 		if n%3 == 0 || i > 0 && n <= got[i-1] {
 			t.Errorf("got %v: those with a marker should be gone", got)

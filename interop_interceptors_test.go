@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,8 @@ func isRTP(b []byte) bool { return len(b) >= 12 && b[0]>>6 == 2 && (b[1] < 192 |
 func TestDefaultInterceptorsWithPion(t *testing.T) {
 	inBubble(t, "lossy", func(t *testing.T) {
 		var mu sync.Mutex
-		losing, n, lost, nacks := false, 0, 0, 0
+		var losing atomic.Bool
+		n, lost, nacks := 0, 0, 0
 		voices := map[uint32]int{} // our RTCP packets, by who says to send them
 		engine, interceptors := new(webrtc.MediaEngine), new(interceptor.Registry)
 		for _, err := range []error{
@@ -57,7 +59,7 @@ func TestDefaultInterceptorsWithPion(t *testing.T) {
 					nacks++
 				}
 			}
-			if !losing || !isRTP(b) {
+			if !losing.Load() || !isRTP(b) {
 				return true
 			}
 			if n++; n%10 == 0 {
@@ -76,9 +78,9 @@ func TestDefaultInterceptorsWithPion(t *testing.T) {
 			s.warm(s.other(side), sources[i])
 		}
 		first := [2]int{sources[0].sent, sources[1].sent}
-		losing = true
+		losing.Store(true)
 		s.film(500, sources[0], sources[1])
-		losing = false
+		losing.Store(false)
 		s.film(20, sources[0], sources[1])
 		for i, side := range s.sides() {
 			s.sees(s.other(side), sources[i].ID(), first[i], first[i]+519, false)
