@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -47,43 +48,81 @@ func (c *peerClock) unwrap(t, wrap time.Duration) time.Duration {
 	return t
 }
 
-// handleTransportCC is section 3.1 of draft-holmer-rmcat-transport-wide-cc-extensions-01.
-func (m *Machine) handleTransportCC(p *rtcp.TransportLayerCC) {
-	arrival := m.peerClock.unwrap(time.Duration(p.ReferenceTime)*64*time.Millisecond, 64*time.Millisecond<<24)
-	seq, left, deltas := p.BaseSequenceNumber, int(p.PacketStatusCount), p.RecvDeltas
-	status := func(symbol uint16) {
-		if left == 0 {
-			return
-		}
-		left--
-		arrived := symbol == rtcp.TypeTCCPacketReceivedSmallDelta || symbol == rtcp.TypeTCCPacketReceivedLargeDelta
-		if arrived {
-			if len(deltas) == 0 {
-				left = 0
-				return
-			}
-			arrival += time.Duration(deltas[0].Delta) * time.Microsecond
-			deltas = deltas[1:]
-		}
-		if sent := m.sentLog.find(seq); sent != nil {
-			m.result(sent, arrived, arrival)
-		} else {
-			m.drops.Feedback++
-		}
-		seq++
+// handleTransportCC is section 3.1 of draft-holmer-rmcat-transport-wide-cc-extensions-01. It reports whether b is well-formed.
+func (m *Machine) handleTransportCC(b []byte) bool {
+	if len(b) < 20 {
+		return false
 	}
-	for _, chunk := range p.PacketChunks {
-		switch c := chunk.(type) {
-		case *rtcp.RunLengthChunk:
-			for range min(int(c.RunLength), left) {
-				status(c.PacketStatusSymbol)
-			}
-		case *rtcp.StatusVectorChunk:
-			for _, symbol := range c.SymbolList {
-				status(symbol)
-			}
+	seq, left := binary.BigEndian.Uint16(b[12:]), int(binary.BigEndian.Uint16(b[14:]))
+	reference := time.Duration(b[16])<<16 | time.Duration(b[17])<<8 | time.Duration(b[18])
+	chunks, n := b[20:], 0
+	for covered := 0; covered < left; n += 2 {
+		if len(chunks) < n+2 {
+			return false
 		}
+		covered += statusChunk(binary.BigEndian.Uint16(chunks[n:])).len()
 	}
+	deltas := chunks[n:]
+	arrival := m.peerClock.unwrap(reference*64*time.Millisecond, 64*time.Millisecond<<24)
+	for ; left > 0; chunks = chunks[2:] {
+		chunk := statusChunk(binary.BigEndian.Uint16(chunks))
+		for i := range min(chunk.len(), left) {
+			size := chunk.deltaSize(i)
+			if len(deltas) < size {
+				return false
+			}
+			switch size {
+			case 1:
+				arrival += time.Duration(deltas[0]) * arrivalUnit
+			case 2:
+				arrival += time.Duration(int16(binary.BigEndian.Uint16(deltas))) * arrivalUnit
+			}
+			deltas = deltas[size:]
+			if sent := m.sentLog.find(seq); sent != nil {
+				m.result(sent, size > 0, arrival)
+			} else {
+				m.drops.Feedback++
+			}
+			seq++
+		}
+		left -= chunk.len()
+	}
+	return true
+}
+
+// arrivalUnit is of the "receive delta", section 3.1.5.
+const arrivalUnit = 250 * time.Microsecond
+
+// statusChunk tells of some packets whether they have come: sections 3.1.3 and 3.1.4.
+type statusChunk uint16
+
+// len is how many packets it tells of.
+func (c statusChunk) len() int {
+	switch {
+	case c>>15 == 0: // run length: the last 13 bits
+		return int(c & 0x1fff)
+	case c>>14&1 == 0: // "symbol size" of one bit
+		return 14
+	}
+	return 7
+}
+
+// deltaSize is how many bytes tell when the ith of its packets has come. Section 3.1.1: one for "packet received, small delta", two for "large or
+// negative delta"; none for a packet that has not, nor for the reserved symbol.
+func (c statusChunk) deltaSize(i int) int {
+	var symbol statusChunk
+	switch {
+	case c>>15 == 0:
+		symbol = c >> 13
+	case c>>14&1 == 0:
+		symbol = c >> (13 - i) & 1
+	default:
+		symbol = c >> (12 - 2*i)
+	}
+	if symbol &= 3; symbol == 3 {
+		return 0
+	}
+	return int(symbol)
 }
 
 // handleCCFB is RFC 8888: the same for packets named by source and sequence number.

@@ -2,6 +2,8 @@ package media
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -456,5 +458,38 @@ func TestSilentStream(t *testing.T) {
 	}
 	if ended != 1 || len(p.end[1].streams) != 2 || len(p.got[1]) != 3 {
 		t.Errorf("%d ended, %d streams, %d packets", ended, len(p.end[1].streams), len(p.got[1]))
+	}
+}
+
+// Every chunk of transport-wide feedback says here what pion's codec reads in it.
+func TestStatusChunks(t *testing.T) {
+	for n := range 1 << 16 {
+		c := statusChunk(n)
+		b := binary.BigEndian.AppendUint16(nil, uint16(n))
+		var want []uint16
+		if n>>15 == 0 {
+			var run rtcp.RunLengthChunk
+			if err := run.Unmarshal(b); err != nil {
+				t.Fatal(err)
+			}
+			want = slices.Repeat([]uint16{run.PacketStatusSymbol}, min(int(run.RunLength), 3))
+			if c.len() != int(run.RunLength) {
+				t.Fatalf("chunk %04x tells of %d packets, want %d", n, c.len(), run.RunLength)
+			}
+		} else {
+			var vector rtcp.StatusVectorChunk
+			if err := vector.Unmarshal(b); err != nil {
+				t.Fatal(err)
+			}
+			if want = vector.SymbolList; c.len() != len(want) {
+				t.Fatalf("chunk %04x tells of %d packets, want %d", n, c.len(), len(want))
+			}
+		}
+		for i, symbol := range want {
+			size := map[uint16]int{rtcp.TypeTCCPacketReceivedSmallDelta: 1, rtcp.TypeTCCPacketReceivedLargeDelta: 2}[symbol]
+			if got := c.deltaSize(i); got != size {
+				t.Fatalf("chunk %04x: packet %d has a delta of %d bytes, want %d", n, i, got, size)
+			}
+		}
 	}
 }

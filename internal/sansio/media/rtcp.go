@@ -24,15 +24,39 @@ func (m *Machine) HandleRTCP(now time.Time, b []byte) ([]byte, bool) {
 		return nil, false
 	}
 	m.note(binary.BigEndian.Uint32(plain[4:]))
-	packets, err := rtcp.Unmarshal(plain)
-	if err != nil {
-		m.drops.Malformed++
-		return nil, false
+	for rest := plain; len(rest) > 0; {
+		n := packetLength(rest)
+		if n == 0 || !m.handlePacket(rest[:n]) {
+			m.drops.Malformed++
+			return nil, false
+		}
+		rest = rest[n:]
 	}
+	return plain, true
+}
+
+// packetLength is that of the first packet of a compound (RFC 3550 section 6.4.1: in words, less one); zero: there is none.
+func packetLength(b []byte) int {
+	if len(b) < 4 {
+		return 0
+	}
+	if n := 4 * (int(binary.BigEndian.Uint16(b[2:])) + 1); n <= len(b) {
+		return n
+	}
+	return 0
+}
+
+// handlePacket takes one packet of a compound, and reports whether it is well-formed.
+func (m *Machine) handlePacket(b []byte) bool {
+	// Transport-wide feedback comes often, with a number for each packet: it is read where it is.
+	if b[0]>>6 == 2 && b[0]&31 == rtcp.FormatTCC && b[1] == byte(rtcp.TypeTransportSpecificFeedback) {
+		return m.handleTransportCC(b)
+	}
+	packets, err := rtcp.Unmarshal(b)
 	for _, p := range packets {
 		m.handleRTCP(p)
 	}
-	return plain, true
+	return err == nil
 }
 
 func (m *Machine) handleRTCP(p rtcp.Packet) {
@@ -77,8 +101,6 @@ func (m *Machine) handleRTCP(p rtcp.Packet) {
 		}
 	case *rtcp.ReceiverEstimatedMaximumBitrate:
 		m.push(Event{Kind: EventEstimate, Bitrate: float64(p.Bitrate), SSRCs: p.SSRCs})
-	case *rtcp.TransportLayerCC:
-		m.handleTransportCC(p)
 	case *rtcp.CCFeedbackReport:
 		m.handleCCFB(p)
 	}
