@@ -41,6 +41,11 @@ func (s *sniffer) describe(from int, b []byte) string {
 		return describeSTUN(b)
 	case b[0] >= 20 && b[0] <= 63:
 		return s.describeDTLS(from, b)
+	case isRTP(b):
+		return fmt.Sprintf("RTP of %08x, payload type %d, number %d", ssrcOf(b), b[1]&127, binary.BigEndian.Uint16(b[2:]))
+	case isRTCP(b):
+		what := map[byte]string{200: "sender report", 201: "receiver report", 203: "BYE", 205: "transport feedback", 206: "payload feedback"}[b[1]]
+		return fmt.Sprintf("RTCP %s of %08x", what, binary.BigEndian.Uint32(b[4:]))
 	}
 	return fmt.Sprintf("unknown %d", b[0])
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
+
 	"github.com/sansrtc/rtc/internal/golden"
 	"github.com/sansrtc/rtc/internal/simnet"
 )
@@ -23,12 +25,13 @@ type story struct {
 	delay    time.Duration
 	lose     [2]int // datagrams that are let through before one is lost; negative: none is
 	channels [2]map[string]Handle
+	tracks   map[string]TransceiverID
 	desc     Description // that was made last
 	quiet    bool        // datagrams are not recorded
 }
 
 func tell(t *testing.T, script string) string {
-	s := &story{lose: [2]int{-1, -1}, delay: 50 * time.Millisecond}
+	s := &story{lose: [2]int{-1, -1}, delay: 50 * time.Millisecond, tracks: map[string]TransceiverID{}}
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "|") {
@@ -58,13 +61,16 @@ func (s *story) start(t *testing.T, cfg Config) {
 }
 
 func (s *story) command(t *testing.T, f []string) {
-	if f[0] == "world" { // one-way delay in ms [passive: the answerer is the DTLS server] [window: the receive buffer is small]
+	if f[0] == "world" { // one-way delay in ms [passive: the answerer is the DTLS server] [window: the receive buffer is small] [media: there are codecs]
 		ms, err := strconv.Atoi(f[1])
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.delay = time.Duration(ms) * time.Millisecond
 		cfg := Config{KeyLog: &s.keyLog, PassiveAnswer: slices.Contains(f, "passive")}
+		if slices.Contains(f, "media") {
+			cfg.Media = MediaConfig{Codecs: testCodecs, Extensions: testExtensions, CNAME: "story"}
+		}
 		if slices.Contains(f, "window") {
 			cfg.ReceiveBuffer, cfg.MaxMessageSize = 20_000, 10_000
 		}
@@ -101,6 +107,28 @@ func (s *story) command(t *testing.T, f []string) {
 		s.flush()
 	case "send": // end label size
 		s.send(end, s.channels[end][f[2]], body(0, number(3)))
+		s.flush()
+	case "track": // end kind label
+		kind := map[string]MediaKind{"audio": Audio, "video": Video}[f[2]]
+		id, err := c.AddTrack(s.now, kind, f[3], []string{"camera"})
+		s.must(err)
+		s.tracks[f[3]] = id
+		s.flush()
+	case "packets": // end label first count size: they are given at once
+		for n := range number(4) {
+			h := rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(number(3) + n), Timestamp: 3000, Marker: n == number(4)-1}
+			s.must(c.SendRTP(s.now, s.tracks[f[2]], 0, &h, make([]byte, number(5))))
+		}
+		s.flush()
+	case "direction": // end label direction
+		d := map[string]Direction{"inactive": Inactive, "sendonly": SendOnly, "recvonly": RecvOnly, "sendrecv": SendRecv}[f[3]]
+		s.must(c.SetDirection(s.now, s.tracks[f[2]], d))
+		s.flush()
+	case "halt": // end label: stops the transceiver
+		s.must(c.StopTransceiver(s.now, s.tracks[f[2]]))
+		s.flush()
+	case "keyframe": // end stream
+		c.RequestKeyframe(s.now, StreamID(number(2)))
 		s.flush()
 	case "keep": // end: its application takes no messages
 		s.ear[end].keep = true

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -162,6 +163,8 @@ func describeEvent(e Event) string {
 		s += fmt.Sprintf(" %d", e.Stream)
 	case EventKeyframe:
 		s += fmt.Sprintf(" of %d, encoding %d", e.Media.Transceiver, e.Media.Encoding)
+	case EventRTP:
+		s += fmt.Sprintf(" of %d, number %d, %d bytes", e.Stream, binary.BigEndian.Uint16(e.Data[2:]), len(e.Data))
 	}
 	return s
 }
