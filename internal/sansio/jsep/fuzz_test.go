@@ -11,14 +11,24 @@ import (
 	"testing"
 )
 
-func addFixtures(f *testing.F) {
-	files, _ := filepath.Glob("testdata/offers/*.sdp")
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
+// fixtures are descriptions of others.
+func fixtures(t testing.TB) (texts []string) {
+	for _, folder := range []string{"offers", "browsers"} {
+		files, _ := filepath.Glob("testdata/" + folder + "/*.sdp")
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts = append(texts, string(b))
 		}
-		f.Add(string(b))
+	}
+	return texts
+}
+
+func addFixtures(f *testing.F) {
+	for _, text := range fixtures(f) {
+		f.Add(text)
 	}
 }
 
@@ -26,7 +36,7 @@ func addFixtures(f *testing.F) {
 func FuzzSetRemote(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		s := newTestSession(t, "bobby")
+		s := newTestSession(t, "bobby", withMedia)
 		if _, err := s.SetRemote(Description{Offer, text}); err != nil {
 			var e *Error
 			if !errors.As(err, &e) || s.SignalingState() != Stable {
@@ -48,7 +58,9 @@ func FuzzSetRemote(f *testing.F) {
 			setLocal(t, s, Description{})
 		}
 		// As an answer to an offer of ours.
-		a := newTestSession(t, "alice")
+		a := newTestSession(t, "alice", withMedia)
+		addTrack(t, a, Audio, "mic", "s")
+		addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendRecv, Encodings: []Encoding{{RID: "a"}, {RID: "b"}}})
 		a.NeedDataChannel()
 		setLocal(t, a, Description{})
 		if _, err := a.SetRemote(Description{Answer, text}); err != nil && a.SignalingState() != HaveLocalOffer {
@@ -61,16 +73,8 @@ func FuzzSetRemote(f *testing.F) {
 // Offers of browsers with lines lost, doubled, swapped, exchanged between offers, and bytes flipped: as a first offer, as a re-offer and
 // as an answer.
 func TestMutatedOffers(t *testing.T) {
-	files, _ := filepath.Glob("testdata/offers/*.sdp")
-	var texts []string
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, string(b))
-	}
-	seeds := uint64(3000)
+	texts := fixtures(t)
+	seeds := uint64(2000)
 	if testing.Short() {
 		seeds = 500
 	}
@@ -85,6 +89,10 @@ func TestMutatedOffers(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		text := texts[rng.IntN(len(texts))]
 		s := newTestSession(t, "bobby")
+		if seed%4 > 0 {
+			s = newTestSession(t, "bobby", withMedia)
+			addTrack(t, s, Audio+MediaKind(seed&1), "track", "stream")
+		}
 		for range 3 { // each change is on top of those before, so that most offers are about something known
 			text = mutate(rng, text, texts[rng.IntN(len(texts))])
 			before := snapshot(s)

@@ -59,3 +59,36 @@ func TestSimulcastHasNoSources(t *testing.T) {
 		t.Errorf("an inactive section has msids %v and sources %v", m.msids, m.sources)
 	}
 }
+
+// RFC 8830, section 2: "Multiple media descriptions with the same value for msid-id and msid-appdata are not permitted." Chromium refuses a
+// description that has them.
+func TestNoTwoSectionsHaveOneMSID(t *testing.T) {
+	a, b := pair(t)
+	distinct := func(want int) {
+		t.Helper()
+		negotiate(t, a, b)
+		seen := map[MSID]bool{}
+		for _, m := range a.currentLocal.sections {
+			for _, id := range m.media.msids {
+				seen[id] = true
+			}
+		}
+		if len(seen) != want {
+			t.Errorf("want %d msids: %v", want, seen)
+		}
+	}
+	id := addTrack(t, a, Video, "camera", "room")
+	distinct(1)
+	okay[any](t)(nil, a.RemoveTrack(id))
+	again := addTrack(t, a, Video, "camera", "room")
+	if again == id {
+		t.Fatal("a sender that has sent should not be used again")
+	}
+	distinct(2)
+	addTransceiver(t, a, TransceiverInit{Kind: Video, HasTrack: true, Track: "camera"})
+	addTransceiver(t, a, TransceiverInit{Kind: Video, HasTrack: true, Track: "camera", Direction: SendOnly})
+	last := addTrack(t, a, Audio, "camera", "stage")
+	distinct(5 - 1) // the first of the two without a stream does not send
+	okay[any](t)(nil, a.SetStreams(last, []string{"stage", "room"}))
+	distinct(4 + 1)
+}

@@ -85,8 +85,21 @@ func (s *Session) AddTrack(kind MediaKind, track string, streams []string) (Tran
 	t := s.transceivers[i]
 	t.hasTrack, t.label, t.streams, t.attached = true, track, distinct(streams), true
 	t.direction |= SendOnly
+	s.distinguish(t)
 	s.touch()
 	return t.id, nil
+}
+
+// distinguish sees to it that the a=msid lines of t are its own: a track may be sent by two senders, and comes back by another one after RemoveTrack.
+//
+// "Multiple media descriptions with the same value for msid-id and msid-appdata are not permitted." RFC 8830, section 2
+func (s *Session) distinguish(t *transceiver) {
+	for _, o := range s.transceivers {
+		if o != t && !o.stopped && o.label == t.label && (len(o.streams)+len(t.streams) == 0 ||
+			slices.ContainsFunc(o.streams, func(stream string) bool { return slices.Contains(t.streams, stream) })) {
+			t.label = "" // msids finds another
+		}
+	}
 }
 
 // RemoveTrack implements W3C removeTrack.
@@ -113,6 +126,7 @@ func (s *Session) SetTrack(id TransceiverID, track string, has bool) error {
 	t.hasTrack = has
 	if has && t.label == "" && !t.everSent {
 		t.label = track
+		s.distinguish(t)
 		s.touch()
 	}
 	return nil
@@ -128,6 +142,7 @@ func (s *Session) SetStreams(id TransceiverID, streams []string) error {
 		return err
 	}
 	t.streams = distinct(streams)
+	s.distinguish(t)
 	s.touch()
 	return nil
 }
@@ -234,6 +249,7 @@ func (s *Session) add(t *transceiver) {
 	s.lastTransceiver++
 	t.id = s.lastTransceiver
 	s.transceivers = append(s.transceivers, t)
+	s.distinguish(t)
 	s.touch()
 }
 
