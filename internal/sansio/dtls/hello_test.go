@@ -91,7 +91,7 @@ func startChromium(t *testing.T, p *pair, seed uint64) {
 	c.hs.sendSeq, c.hs.transcript = 0, transcript{}
 	c.flight.begin(p.now)
 	c.flight.wantsAnswer = true
-	c.addMessage(epochPlain, typeClientHello, body)
+	c.addMessage(epochPlain, typeClientHello, func(b []byte) []byte { return append(b, body...) })
 	c.opening = new(openings)
 	c.open(nil, 0)
 	p.drain()
