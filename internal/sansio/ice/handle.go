@@ -82,7 +82,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		}
 	}
 	p.hear(now)
-	if p == a.route && now.Sub(p.lastSent) >= a.cfg.ConsentInterval*4/5 {
+	if p == a.route && now.Sub(p.lastSent) >= a.interval()*4/5 {
 		// Ours is due within its randomized window: asked for together, the two consents cost one exchange.
 		p.consentDue = now
 	}
@@ -238,7 +238,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	p.responsesReceived++
 	p.hear(now)
 	p.consented = now
-	p.consentDue = t.sentAt.Add(a.vary(a.cfg.ConsentInterval))
+	p.consentDue = t.sentAt.Add(a.vary())
 	if t.sends == 1 {
 		p.measure(now.Sub(t.sentAt))
 	} else if p.srtt == 0 {

@@ -91,6 +91,7 @@ func (a *Agent) reroute(now time.Time) {
 	if route != a.route {
 		a.route = route
 		if route != nil {
+			a.HandleUse(now)
 			a.emit(Event{Kind: EventRouteChange, State: a.state, Local: *route.local, Remote: *route.remote})
 		}
 	}

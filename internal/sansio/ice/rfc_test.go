@@ -319,6 +319,7 @@ func TestConsent(t *testing.T) {
 			p.advance(2 * time.Second)
 			p.wantIdle("data comes in")
 			p.a.HandleData(p.now, p.base, p.addr)
+			p.a.HandleUse(p.now)
 		}
 		p.advance(p.a.PollTimeout().Sub(p.now))
 		ask := p.wantRequest("consent")

@@ -85,6 +85,7 @@ func (c *Core) pumpDTLS(now time.Time) {
 		switch ev.Type {
 		case dtls.EventConnected:
 			c.updateConnectionState()
+			c.rest = rest{since: now}
 			c.startSCTP(now)
 		case dtls.EventFailed:
 			c.pumpSCTP(now) // what came before in this burst is still delivered
