@@ -74,7 +74,7 @@ func (a *Agent) reroute(now time.Time) {
 				}
 			}
 		}
-		a.emit(Event{Kind: EventSelectedPair, State: a.state, Local: *chosen.local, Remote: *chosen.remote})
+		a.emit(Event{Kind: EventSelectedPair, State: a.state, Local: chosen.local, Remote: chosen.remote})
 	}
 	route := a.pairInUse(now, g)
 	if a.old != nil {
@@ -92,7 +92,7 @@ func (a *Agent) reroute(now time.Time) {
 		a.route = route
 		if route != nil {
 			a.HandleUse(now)
-			a.emit(Event{Kind: EventRouteChange, State: a.state, Local: *route.local, Remote: *route.remote})
+			a.emit(Event{Kind: EventRouteChange, State: a.state, Local: route.local, Remote: route.remote})
 		}
 	}
 }
