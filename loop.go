@@ -42,8 +42,6 @@ type loop struct {
 	waiting  []*DataChannel // channels that somebody waits for room on
 	// How many channels have opened and, of those, closed: dataChannelsOpened and dataChannelsClosed of the stats.
 	channelsOpened, channelsClosed uint32
-
-	out runtime.Datagrams // what flush sends; a field so that it does not escape for each call
 }
 
 var _ runtime.Loop = (*loop)(nil)

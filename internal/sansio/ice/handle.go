@@ -23,6 +23,7 @@ func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []by
 		a.dropped.Ended++
 		return
 	}
+	defer a.codec.release()
 	m, ok := a.codec.decode(b, &a.dropped)
 	if !ok {
 		return

@@ -10,11 +10,16 @@ import (
 
 type transactionID = [stun.TransactionIDSize]byte
 
-// codec holds what decoding and encoding reuse.
+// codec holds what decoding and encoding reuse. The bytes are the caller's.
 type codec struct {
-	in, out stun.Message
+	message stun.Message
 	addr    stun.XORMappedAddress
-	buf     []byte
+}
+
+// release lets go of the caller's bytes, and keeps the list of attributes.
+func (c *codec) release() {
+	clear(c.message.Attributes)
+	c.message.Raw = nil
 }
 
 const (
@@ -65,7 +70,7 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 	}
 	p := &a.out[a.polled]
 	a.polled++
-	b = append(dst, a.codec.encode(p, a.tieBreaker)...)
+	b = a.codec.encode(dst, p, a.tieBreaker)
 	local, remote = p.local, p.remote
 	*p = packet{}
 	if a.polled == len(a.out) {
@@ -95,11 +100,13 @@ func successSize(remote netip.AddrPort) int {
 	return size
 }
 
-// encode returns p's bytes, which are valid until the next call.
-func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
-	m := &c.out
+// encode appends p's bytes to dst.
+func (c *codec) encode(dst []byte, p *packet, tieBreaker uint64) []byte {
+	m := &c.message
+	m.Raw = dst[len(dst):]
 	m.Reset()
 	m.TransactionID = p.id
+	defer c.release()
 	key := p.gen.localKey
 	var err error
 	switch p.kind {
@@ -107,19 +114,20 @@ func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
 		m.Type = stun.BindingRequest
 		m.WriteHeader()
 		key = p.gen.remoteKey
-		c.buf = append(append(append(c.buf[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...)
-		m.Add(stun.AttrUsername, c.buf)
-		c.buf = binary.BigEndian.AppendUint64(c.buf[:0], tieBreaker)
+		var username [32]byte // as long as those of all known stacks
+		m.Add(stun.AttrUsername, append(append(append(username[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...))
+		role := stun.AttrICEControlled
 		if p.controlling {
-			m.Add(stun.AttrICEControlling, c.buf)
-		} else {
-			m.Add(stun.AttrICEControlled, c.buf)
+			role = stun.AttrICEControlling
 		}
+		var number [8]byte
+		binary.BigEndian.PutUint64(number[:], tieBreaker)
+		m.Add(role, number[:])
 		if p.useCandidate {
 			m.Add(stun.AttrUseCandidate, nil)
 		}
-		c.buf = binary.BigEndian.AppendUint32(c.buf[:0], p.priority)
-		m.Add(stun.AttrPriority, c.buf)
+		binary.BigEndian.PutUint32(number[:], p.priority)
+		m.Add(stun.AttrPriority, number[:4])
 	case success:
 		m.Type = stun.BindingSuccess
 		m.WriteHeader()
@@ -142,15 +150,16 @@ func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
 	if err != nil {
 		panic("BUG: ice: encoding: " + err.Error())
 	}
-	return m.Raw
+	return append(dst, m.Raw...) // which is there already, unless it had no room
 }
 
-// decode reads a Binding message into c.in, and counts why not.
+// decode reads a Binding message, which is valid until release, and counts why not. It changes b and then changes it back.
 func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
-	m = &c.in
+	m = &c.message
+	m.Raw = b[:len(b):len(b)] // the codec appends to it
 	// The length is that of the message without its header, and a multiple of 4, RFC 8489 section 5.
 	if len(b) < headerSize || len(b) > maxPacket || b[0]&0xc0 != 0 || len(b)%4 != 0 ||
-		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || stun.Decode(b, m) != nil {
+		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || m.Decode() != nil {
 		n.Malformed++
 		return nil, false
 	}
