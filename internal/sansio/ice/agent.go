@@ -37,7 +37,7 @@ type Agent struct {
 
 	conflicts, moves uint64
 	dropped          Dropped
-	codec            codec
+	attributes       attributes
 }
 
 // New returns an agent that has nothing to do yet.

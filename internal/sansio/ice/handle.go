@@ -17,22 +17,22 @@ const maxEarly = 50
 // that works may be none of those.
 const reservedReflexive = 16
 
-// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local.
+// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local. b may be changed.
 func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) {
 	if a.state == StateClosed {
 		a.dropped.Ended++
 		return
 	}
-	defer a.codec.release()
-	m, ok := a.codec.decode(b, &a.dropped)
-	if !ok {
-		return
+	m := a.attributes.lend(b[:len(b):len(b)]) // a checksum is appended to it
+	ok := decode(&m, &a.dropped)
+	switch {
+	case !ok:
+	case m.Type.Class == stun.ClassRequest:
+		ok = a.handleRequest(now, local, remote, &m)
+	default:
+		ok = a.handleResponse(now, local, remote, &m)
 	}
-	if m.Type.Class == stun.ClassRequest {
-		ok = a.handleRequest(now, local, remote, m)
-	} else {
-		ok = a.handleResponse(now, local, remote, m)
-	}
+	a.attributes.take(&m)
 	if ok {
 		a.advance(now)
 	}
@@ -230,7 +230,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 		a.handleError(p, t, code.Code)
 		return true
 	}
-	mapped, ok := a.codec.mapped(m)
+	mapped, ok := mappedAddress(m)
 	if !ok {
 		a.dropped.Malformed++
 		return false

@@ -10,16 +10,19 @@ import (
 
 type transactionID = [stun.TransactionIDSize]byte
 
-// codec holds what decoding and encoding reuse. The bytes are the caller's.
-type codec struct {
-	message stun.Message
-	addr    stun.XORMappedAddress
+// attributes is the list that decoding and encoding fill. It is kept for what comes in a burst, and given up with the last answer: an agent checks
+// once in many seconds, and for most of its life it should be small.
+type attributes []stun.RawAttribute
+
+// lend makes a message of the caller's bytes.
+func (l attributes) lend(raw []byte) stun.Message {
+	return stun.Message{Raw: raw, Attributes: stun.Attributes(l[:0])}
 }
 
-// release lets go of the caller's bytes, and keeps the list of attributes.
-func (c *codec) release() {
-	clear(c.message.Attributes)
-	c.message.Raw = nil
+// take takes the list back, without what refers to the caller's bytes.
+func (l *attributes) take(m *stun.Message) {
+	*l = attributes(m.Attributes)
+	clear(*l)
 }
 
 const (
@@ -70,11 +73,11 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 	}
 	p := &a.out[a.polled]
 	a.polled++
-	b = a.codec.encode(dst, p, a.tieBreaker)
+	b = a.encode(dst, p)
 	local, remote = p.local, p.remote
 	*p = packet{}
 	if a.polled == len(a.out) {
-		a.out, a.polled = a.out[:0], 0
+		a.out, a.polled, a.attributes = nil, 0, nil
 	}
 	return b, local, remote, true
 }
@@ -101,12 +104,9 @@ func successSize(remote netip.AddrPort) int {
 }
 
 // encode appends p's bytes to dst.
-func (c *codec) encode(dst []byte, p *packet, tieBreaker uint64) []byte {
-	m := &c.message
-	m.Raw = dst[len(dst):]
-	m.Reset()
+func (a *Agent) encode(dst []byte, p *packet) []byte {
+	m := a.attributes.lend(dst[len(dst):])
 	m.TransactionID = p.id
-	defer c.release()
 	key := p.gen.localKey
 	var err error
 	switch p.kind {
@@ -121,7 +121,7 @@ func (c *codec) encode(dst []byte, p *packet, tieBreaker uint64) []byte {
 			role = stun.AttrICEControlling
 		}
 		var number [8]byte
-		binary.BigEndian.PutUint64(number[:], tieBreaker)
+		binary.BigEndian.PutUint64(number[:], a.tieBreaker)
 		m.Add(role, number[:])
 		if p.useCandidate {
 			m.Add(stun.AttrUseCandidate, nil)
@@ -131,41 +131,40 @@ func (c *codec) encode(dst []byte, p *packet, tieBreaker uint64) []byte {
 	case success:
 		m.Type = stun.BindingSuccess
 		m.WriteHeader()
-		c.addr.IP, c.addr.Port = p.remote.Addr().WithZone("").AsSlice(), int(p.remote.Port())
-		err = c.addr.AddTo(m)
+		err = stun.XORMappedAddress{IP: p.remote.Addr().WithZone("").AsSlice(), Port: int(p.remote.Port())}.AddTo(&m)
 	case failure:
 		m.Type = stun.BindingError
 		m.WriteHeader()
-		err = p.code.AddTo(m)
+		err = p.code.AddTo(&m)
 		if err == nil && p.unknowns > 0 {
-			err = stun.UnknownAttributes(p.unknown[:p.unknowns]).AddTo(m)
+			err = stun.UnknownAttributes(p.unknown[:p.unknowns]).AddTo(&m)
 		}
 	}
 	if err == nil {
-		err = key.AddTo(m)
+		err = key.AddTo(&m)
 	}
 	if err == nil {
-		err = stun.Fingerprint.AddTo(m)
+		err = stun.Fingerprint.AddTo(&m)
 	}
 	if err != nil {
 		panic("BUG: ice: encoding: " + err.Error())
 	}
+	a.attributes.take(&m)
 	return append(dst, m.Raw...) // which is there already, unless it had no room
 }
 
-// decode reads a Binding message, which is valid until release, and counts why not. It changes b and then changes it back.
-func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
-	m = &c.message
-	m.Raw = b[:len(b):len(b)] // the codec appends to it
+// decode reads a Binding message from m.Raw, and counts why not.
+func decode(m *stun.Message, n *Dropped) bool {
+	b := m.Raw
 	// The length is that of the message without its header, and a multiple of 4, RFC 8489 section 5.
 	if len(b) < headerSize || len(b) > maxPacket || b[0]&0xc0 != 0 || len(b)%4 != 0 ||
 		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || m.Decode() != nil {
 		n.Malformed++
-		return nil, false
+		return false
 	}
 	if m.Type.Method != stun.MethodBinding || m.Type.Class == stun.ClassIndication {
 		n.Unexpected++
-		return nil, false
+		return false
 	}
 	// FINGERPRINT MUST be the last attribute, RFC 8489 section 14.7. ICE uses it in all messages, of which requests are held to it here.
 	last := len(m.Attributes) - 1
@@ -173,19 +172,20 @@ func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
 	if !has && m.Type.Class == stun.ClassRequest ||
 		has && (m.Attributes[last].Type != stun.AttrFingerprint || stun.Fingerprint.Check(m) != nil) {
 		n.Fingerprint++
-		return nil, false
+		return false
 	}
-	return m, true
+	return true
 }
 
-// mapped reads XOR-MAPPED-ADDRESS, whose size has to be that of its family.
-func (c *codec) mapped(m *stun.Message) (netip.AddrPort, bool) {
+// mappedAddress reads XOR-MAPPED-ADDRESS, whose size has to be that of its family.
+func mappedAddress(m *stun.Message) (netip.AddrPort, bool) {
+	var mapped stun.XORMappedAddress
 	v, err := m.Get(stun.AttrXORMappedAddress)
-	if err != nil || len(v) != 8 && len(v) != 20 || (len(v) == 20) != (v[1] == 2) || c.addr.GetFrom(m) != nil {
+	if err != nil || len(v) != 8 && len(v) != 20 || (len(v) == 20) != (v[1] == 2) || mapped.GetFrom(m) != nil {
 		return netip.AddrPort{}, false
 	}
-	addr, ok := netip.AddrFromSlice(c.addr.IP)
-	return netip.AddrPortFrom(addr.Unmap(), uint16(c.addr.Port)), ok
+	addr, ok := netip.AddrFromSlice(mapped.IP)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(mapped.Port)), ok
 }
 
 // unknownAttributes lists the comprehension-required attributes that are not understood, as far as they fit into one answer.
