@@ -12,7 +12,13 @@ import (
 // slabSize fits the largest run of datagrams that one send takes.
 const slabSize = 64 << 10
 
-var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
+// slab is what a flush sends from.
+type slab struct {
+	bytes *[slabSize]byte
+	out   runtime.Datagrams // here because what is given to a socket escapes
+}
+
+var slabs = sync.Pool{New: func() any { return &slab{bytes: new([slabSize]byte)} }}
 
 // flush sends all that the core has to send. It is called with mu held.
 func (l *loop) flush(now time.Time) {
@@ -20,13 +26,13 @@ func (l *loop) flush(now time.Time) {
 	if l.closed {
 		return
 	}
-	slab := slabs.Get().(*[slabSize]byte)
+	slab := slabs.Get().(*slab)
 	for {
 		segments := 1
 		if len(l.sockets) > 0 {
 			segments = l.sockets[0].MaxSegments()
 		}
-		t, ok := l.core.PollWrite(now, slab[:0], segments)
+		t, ok := l.core.PollWrite(now, slab.bytes[:0], segments)
 		if !ok {
 			break
 		}
@@ -34,12 +40,11 @@ func (l *loop) flush(now time.Time) {
 		if s == nil {
 			continue // the socket has failed: its datagrams are lost like others
 		}
-		l.out = runtime.Datagrams{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize}
-		if err := s.Send(&l.out); err != nil && errors.Is(err, runtime.ErrClosed) {
+		slab.out = runtime.Datagrams{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize}
+		if err := s.Send(&slab.out); err != nil && errors.Is(err, runtime.ErrClosed) {
 			l.dropSocket(now, s)
 		}
 	}
-	l.out.Data = nil
 	slabs.Put(slab)
 	if l.core.IsClosed() {
 		l.end()

@@ -55,8 +55,6 @@ type loop struct {
 	channelsOpened, channelsClosed uint32
 
 	forward burst // what the handler forwards; it guards itself
-
-	out runtime.Datagrams // what flush sends; a field so that it does not escape for each call
 }
 
 var _ runtime.Loop = (*loop)(nil)

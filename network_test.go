@@ -386,8 +386,8 @@ func TestIdleTraffic(t *testing.T) {
 	})
 	p.world.Run(10 * time.Minute)
 	t.Logf("%d datagrams, %d bytes a minute, both sides", datagrams/10, size/10)
-	// Each side asks every four to six seconds, and is answered: four datagrams. One reserve costs as much every fifteen to twenty-one.
-	if perMinute := datagrams / 10; perMinute < 40 || perMinute > 72 || size/10 > 6_000 {
+	// Each side asks every twelve to eighteen seconds, and is answered: four datagrams. One reserve costs as much.
+	if perMinute := datagrams / 10; perMinute < 26 || perMinute > 40 || size/10 > 3_400 {
 		t.Errorf("an idle minute takes %d datagrams with %d bytes", perMinute, size/10)
 	}
 }

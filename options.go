@@ -17,12 +17,14 @@ type ICEOptions struct {
 	// IncludeLoopback gathers loopback addresses too. Without it they are gathered only on a machine that has no others.
 	IncludeLoopback bool
 
-	// DisconnectedTimeout is how long no authenticated packet may arrive before the state becomes disconnected; default 5 s. An idle connection
-	// is silent between its consent checks, so half of this time or more has to be since one that was not answered.
+	// DisconnectedTimeout is how long no authenticated packet may arrive before the state becomes disconnected; default 5 s. A connection that
+	// sends nothing is silent between its consent checks, so half of this time or more has to be since one that was not answered: with the
+	// defaults disconnected comes 9 s after the path's death at the latest, and after 21 s if nothing had moved for 30 s.
 	DisconnectedTimeout time.Duration
 	// FailedTimeout is how long a connection may stay disconnected before it fails; default 25 s. Consent (RFC 7675) ends after 30 s.
 	FailedTimeout time.Duration
-	// ConsentInterval is the mean time between consent checks, RFC 7675 section 5.1; default 5 s.
+	// ConsentInterval is the mean time between consent checks, RFC 7675 section 5.1. The default is 5 s, and 15 s while no data has moved in
+	// either direction for 30 s, until some does; a time that is set here always holds.
 	ConsentInterval time.Duration
 	// MaxRemoteCandidates bounds what AddICECandidate and the descriptions may add per ICE generation; default 64.
 	MaxRemoteCandidates int

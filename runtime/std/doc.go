@@ -1,16 +1,17 @@
 // Package std is the default [runtime.Runtime]: the operating system's clock, randomness and UDP sockets, and one goroutine for each loop.
 //
 //	rt := std.New(std.Config{})      // or std.Default(), which connections share
-//	host, err := rt.Spawn(loop)      // a goroutine that calls loop.Turn, loop.Dispatch and, last of all, loop.Released
+//	host, err := rt.Spawn(loop)      // its goroutine will call loop.Turn, loop.Dispatch and, last of all, loop.Released
 //	socket, err := host.ListenUDP(ctx, netip.MustParseAddrPort("[::]:0"))
 //	host.Wake()                      // and the loop's first Turn comes
 //
 // # Goroutines
 //
-// A loop's goroutine waits inside the read of the loop's first socket, with the time of the next Turn as the read's deadline; a Wake
-// moves that deadline into the past. So a loop that has one socket holds one goroutine, no matter what happens to it, and what arrives
-// is worked off where it was read. The socket for all addresses, [::], is enough for a connection. Each further socket has a goroutine
-// that reads it and calls Turn; when sockets are closed, the last one left is read by the loop's own goroutine again.
+// A loop's goroutine begins with the first Wake, time or socket that it is given. It waits inside the read of the loop's first socket, with
+// the time of the next Turn as the read's deadline; a Wake moves that deadline into the past. So a loop that has one socket holds one
+// goroutine, no matter what happens to it, and what arrives is worked off where it was read. The socket for all addresses, [::], is enough
+// for a connection. Each further socket has a goroutine that reads it and calls Turn; when sockets are closed, the last one left is read
+// by the loop's own goroutine again.
 //
 // A Dispatch that takes longer than Config.HandoffAfter is left behind: another goroutine reads, waits and calls Turn from then on, and
 // the one that was left behind ends when its Dispatch returns. A Dispatch that ends its goroutine, as t.FailNow does, is replaced too.

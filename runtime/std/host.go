@@ -3,6 +3,7 @@ package std
 import (
 	"context"
 	"net/netip"
+	goruntime "runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ import (
 //
 // # References
 //
-// refs counts the goroutines that will still touch the host: the driver, readers, dispatchers that have lost the lease, and the armed
+// refs counts the goroutines that will still touch the host: the driver, also before it begins, readers, dispatchers that have lost the lease, and the armed
 // handoff timer, which stands for the goroutine it may start. Who counts the last one down calls Released.
 type host struct {
 	rt   *Runtime
@@ -43,7 +44,8 @@ type host struct {
 	woken    atomic.Bool // a Turn is wanted now; set under mu
 	events   bool        // the driver has to call Dispatch
 	done     bool        // written holding turning and mu: either is enough to read it
-	parked   bool        // the driver waits, or is about to, and nobody has poked it yet
+	begun    bool        // there is a driver: the first poke has made it
+	parked   bool        // the driver waits, or is about to, or has not begun, and nobody has poked it yet
 	at       time.Time   // when the next Turn is due; zero: not by itself
 	primary  *conn       // what the driver is to wait for; nil: the bell
 	parkedOn *conn       // what it waits for while parked; nil: the bell
@@ -52,11 +54,28 @@ type host struct {
 }
 
 func spawn(rt *Runtime, loop runtime.Loop) *host {
-	h := &host{rt: rt, loop: loop}
+	h := &host{rt: rt, loop: loop, parked: true}
 	h.refs.Store(1)
 	rt.stats.hosts.Add(1)
-	go h.drive()
 	return h
+}
+
+// begin is the first driver's goroutine.
+func (h *host) begin() {
+	growStack()
+	h.drive()
+}
+
+// loopStack is what a loop's deepest work needs of the driver's stack: public-key cryptography, when a connection is made.
+const loopStack = 9 << 10
+
+// growStack makes the stack large enough for that at once, while nothing is on it. By doubling it would be copied three times, with all the
+// frames that lead to that work. What is not used the garbage collector takes back.
+//
+//go:noinline
+func growStack() {
+	var room [loopStack]byte
+	goruntime.KeepAlive(&room)
 }
 
 // drive is the life of a driver. It ends when the loop is done or another goroutine has taken over.

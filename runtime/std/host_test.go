@@ -41,6 +41,24 @@ func wantGoroutines(t *testing.T, why string, n int) {
 	}
 }
 
+// A loop that has asked for nothing yet holds no goroutine, whatever it asks for first gives it one.
+func TestNoGoroutineBeforeItIsNeeded(t *testing.T) {
+	base := baseline(t)
+	rt := New(Config{})
+	for name, first := range map[string]func(l *toy){
+		"Wake":      func(l *toy) { l.host.Wake() },
+		"WakeAt":    func(l *toy) { l.host.WakeAt(time.Now().Add(time.Hour)) },
+		"ListenUDP": func(l *toy) { l.listen(t, "127.0.0.1:0") },
+	} {
+		l := newToy().spawn(t, rt)
+		wantGoroutines(t, "before "+name, base)
+		first(l)
+		wantGoroutines(t, "after "+name, base+1)
+		l.end(t)
+		wantGoroutines(t, "the end", base)
+	}
+}
+
 // Promise 2, one goroutine: a loop in steady state holds exactly one.
 func TestOneGoroutineForEachLoop(t *testing.T) {
 	base := baseline(t)

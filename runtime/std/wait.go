@@ -42,16 +42,20 @@ func (h *host) WakeAt(t time.Time) {
 	h.advance()
 }
 
-// poke ends the driver's wait, if it waits. Called with mu held.
+// poke ends the driver's wait, if it waits, or begins its life. Called with mu held.
 func (h *host) poke() {
 	if !h.parked {
 		return
 	}
 	// From here the driver counts as running. A deadline set before it has noticed would undo the poke, so none is: see advance.
 	h.parked = false
-	if h.parkedOn != nil {
+	switch {
+	case !h.begun:
+		h.begun = true
+		go h.begin()
+	case h.parkedOn != nil:
 		h.parkedOn.arm(past)
-	} else {
+	default:
 		select {
 		case h.bell <- struct{}{}:
 		default:

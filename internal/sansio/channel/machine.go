@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -292,9 +293,10 @@ func (m *Machine) PollCredit() (bytes int, ok bool) { return m.credits.pop() }
 
 func (m *Machine) sorted() []*channel {
 	all := make([]*channel, 0, len(m.channels))
-	for _, h := range m.Handles() {
-		all = append(all, m.channels[h])
+	for _, ch := range m.channels {
+		all = append(all, ch)
 	}
+	slices.SortFunc(all, func(a, b *channel) int { return cmp.Compare(a.handle, b.handle) })
 	return all
 }
 

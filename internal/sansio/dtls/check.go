@@ -47,7 +47,7 @@ func (c *Conn) check() {
 		}
 	}
 	must(!hs.complete || c.giveUp.IsZero() && !f.wantsAnswer && c.refused == nil, "complete handshake with a timer")
-	must(!hs.complete || hs.hello == nil && hs.own == nil && hs.peerKey == nil && hs.transcript.messages == nil, "complete handshake keeps what made it")
+	must(!hs.complete || hs.hello == nil && hs.own == nil && hs.peerKey == nil && hs.transcript.messages == nil && hs.mac == nil, "complete handshake keeps what made it")
 	must(!hs.complete || len(hs.peerChain) > 0, "complete handshake without the peer's certificate")
 
 	switch c.state {
@@ -62,7 +62,7 @@ func (c *Conn) check() {
 		must(c.sealer != nil && c.opener != nil, "connected without keys")
 		must(len(c.held.records) == 0, "connected with %d records held", len(c.held.records))
 	case StateClosed, StateFailed:
-		must(c.opener == nil && hs.master == nil && hs.own == nil && hs.transcript.messages == nil, "ended with secrets")
+		must(c.opener == nil && hs.master == nil && hs.mac == nil && hs.own == nil && hs.transcript.messages == nil, "ended with secrets")
 		must(len(c.held.records)+len(c.early.records) == 0, "ended with records held")
 		must(c.PollTimeout().IsZero(), "ended with a timer")
 	}
@@ -87,6 +87,9 @@ func (r *reassembly) check(must func(bool, string, ...any)) {
 		}
 		length := len(s.raw) - messageHeaderLen
 		have := 0
+		if s.have == nil {
+			have = length
+		}
 		for _, w := range s.have {
 			have += bits.OnesCount64(w)
 		}

@@ -44,7 +44,7 @@ func (c *Conn) sendClientHello(now time.Time, first uint16) {
 	// RFC 6347 section 4.2.1: "When responding to a HelloVerifyRequest, the client MUST use the same parameter values (version, random,
 	// session_id, cipher_suites, compression_method) as it did in the original ClientHello."
 	c.hs.transcript = transcript{}
-	c.addMessage(epochPlain, typeClientHello, c.hs.hello.append(nil))
+	c.addMessage(epochPlain, typeClientHello, c.hs.hello.append)
 	c.open(c.hs.hello.cookie, first)
 }
 
@@ -183,15 +183,17 @@ func (c *Conn) handleServerHelloDone(now time.Time, m message) *HandshakeError {
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
 	c.flight.answers, c.flight.isAnswer = m.seq, true
-	c.addMessage(epochPlain, typeCertificate, appendCertificate(nil, c.cfg.Certificate.Chain))
-	c.addMessage(epochPlain, typeClientKeyExchange, appendClientKeyExchange(nil, hs.own.PublicKey().Bytes()))
+	c.addMessage(epochPlain, typeCertificate, c.cfg.Certificate.append)
+	c.addMessage(epochPlain, typeClientKeyExchange, func(b []byte) []byte {
+		return appendClientKeyExchange(b, hs.own.PublicKey().Bytes())
+	})
 	c.agreeOn(premaster)
 	signature, err := scheme.sign(key, c.cfg.Rand, hs.transcript.messages)
 	if err != nil {
 		c.fail(AlertInternalError, err)
 		return nil
 	}
-	c.addMessage(epochPlain, typeCertificateVerify, appendSignature(nil, scheme.id, signature))
+	c.addMessage(epochPlain, typeCertificateVerify, func(b []byte) []byte { return appendSignature(b, scheme.id, signature) })
 	c.addFinished()
 	hs.expect = typeFinished
 	return nil

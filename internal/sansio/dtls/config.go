@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -125,6 +126,10 @@ func (c *Certificate) Check() error {
 	if size := c.size(); len(c.Chain) > maxChain || size > maxMessage {
 		return fmt.Errorf("%d certificates with %d bytes are too many", len(c.Chain), size)
 	}
+	// Our own is looked at more closely than a peer's: not everybody may be as content as publicKeyOf.
+	if _, err := x509.ParseCertificate(c.Chain[0]); err != nil {
+		return err
+	}
 	public, _, err := publicKeyOf(c.Chain[0])
 	if err != nil {
 		return err
@@ -136,6 +141,9 @@ func (c *Certificate) Check() error {
 	c.checked = true
 	return nil
 }
+
+// append appends the body of the Certificate message.
+func (c *Certificate) append(b []byte) []byte { return appendCertificate(b, c.Chain) }
 
 // size is that of the body of the Certificate message.
 func (c *Certificate) size() int {

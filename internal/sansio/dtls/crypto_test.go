@@ -3,7 +3,11 @@ package dtls
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"math/big"
@@ -44,27 +48,27 @@ func TestPRF(t *testing.T) {
 				t.Fatal(err)
 			}
 			half := len(seed) / 2
-			if got := prf12(h, secret, "some label", n, seed[:half], seed[half:]); !bytes.Equal(got, want) {
+			if got := prf12(hmac.New(h.New, secret), "some label", n, seed[:half], seed[half:]); !bytes.Equal(got, want) {
 				t.Fatalf("%v: %x, want %x", h, got, want)
 			}
 		}
 	}
 	master, err := prf.ExtendedMasterSecret([]byte("premaster"), []byte("session hash"), crypto.SHA256.New)
-	if err != nil || !bytes.Equal(master, prf12(crypto.SHA256, []byte("premaster"), "extended master secret", 48, []byte("session hash"))) {
+	if err != nil || !bytes.Equal(master, prf12(hmac.New(sha256.New, []byte("premaster")), "extended master secret", 48, []byte("session hash"))) {
 		t.Error("extended master secret differs from pion's")
 	}
 	keys, err := prf.GenerateEncryptionKeys(master, []byte("client"), []byte("server"), 0, 16, 4, crypto.SHA256.New)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, server := keyBlock(suiteByID(suiteECDHEECDSAAES128GCM), master, []byte("client"), []byte("server"))
+	client, server := keyBlock(suiteByID(suiteECDHEECDSAAES128GCM), hmac.New(sha256.New, master), []byte("client"), []byte("server"))
 	if !bytes.Equal(client.iv[:4], keys.ClientWriteIV) || !bytes.Equal(server.iv[:4], keys.ServerWriteIV) {
 		t.Error("key block differs from pion's")
 	}
 }
 
 func prf12Vector(secret, seed []byte) []byte {
-	return prf12(crypto.SHA256, secret, "test label", 100, seed)
+	return prf12(hmac.New(sha256.New, secret), "test label", 100, seed)
 }
 
 // TestExporter: RFC 5705 section 4 from its formula; labels of the PRF's own and lengths that cannot be are refused.
@@ -187,5 +191,58 @@ func TestKeyLog(t *testing.T) {
 	fields := strings.Fields(logs[0].String())
 	if logs[0].String() != logs[1].String() || len(fields) != 3 || fields[0] != "CLIENT_RANDOM" || len(fields[1]) != 64 || len(fields[2]) != 96 {
 		t.Errorf("client logs %q, server %q", logs[0].String(), logs[1].String())
+	}
+}
+
+// TestPublicKeyInfo: the key of a certificate is found where crypto/x509 finds it, and nowhere in what is not whole.
+func TestPublicKeyInfo(t *testing.T) {
+	_, edKey, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(nil, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates := map[string]*x509.Certificate{
+		"bare":       {SerialNumber: big.NewInt(1)},
+		"extensions": {SerialNumber: big.NewInt(1 << 40), DNSNames: []string{"a.example"}, IsCA: true, BasicConstraintsValid: true},
+	}
+	for name, template := range templates {
+		for _, key := range []crypto.Signer{mustGenerate(3).PrivateKey, edKey, rsaKey} {
+			der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parsed, err := x509.ParseCertificate(der)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, ok := publicKeyInfo(der); !ok || !bytes.Equal(info, parsed.RawSubjectPublicKeyInfo) {
+				t.Errorf("%s, %T: found %x, %v", name, key, info, ok)
+			}
+			for n := range der {
+				if _, ok := publicKeyInfo(der[:n]); ok {
+					t.Fatalf("%s, %T: found in %d of %d bytes", name, key, n, len(der))
+				}
+			}
+			if _, ok := publicKeyInfo(append(der, 0)); ok {
+				t.Errorf("%s, %T: found with a byte too many", name, key)
+			}
+		}
+	}
+	// RFC 5280 section 4.1: version 1 is not written, and version 2 has unique identifiers.
+	sequence := func(content string) string { return string([]byte{0x30, byte(len(content))}) + content }
+	const serial, empty, signature = "\x02\x01\x01", "\x30\x00", "\x03\x01\x00"
+	head, key := serial+empty+empty+empty+empty, sequence("key")
+	for _, tbs := range []string{head + key, "\xa0\x03\x02\x01\x01" + head + key + "\x81\x01\x00\x82\x01\x00"} {
+		if info, ok := publicKeyInfo([]byte(sequence(sequence(tbs) + empty + signature))); !ok || string(info) != key {
+			t.Errorf("%x: found %x, %v", tbs, info, ok)
+		}
+		for _, c := range []string{sequence(tbs+"\x02\x01\x00") + empty + signature, sequence(tbs) + empty + empty, sequence(tbs) + empty + signature + empty} {
+			if _, ok := publicKeyInfo([]byte(sequence(c))); ok {
+				t.Errorf("found in %x", c)
+			}
+		}
 	}
 }

@@ -1,11 +1,13 @@
 package dtls
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/hmac"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"time"
@@ -43,6 +45,7 @@ type handshake12 struct {
 	peerKey      crypto.PublicKey
 	peerKind     keyKind
 	master       []byte
+	mac          hash.Hash // HMAC with master; nil when complete
 }
 
 // handleMessage takes the message that is due, or says why not.
@@ -115,8 +118,9 @@ func (c *Conn) verifySignature(id uint16, msg, signature []byte) *HandshakeError
 func (c *Conn) agreeOn(premaster []byte) {
 	hs := &c.hs
 	// RFC 7627 section 4: master_secret = PRF(pre_master_secret, "extended master secret", session_hash)[0..47]
-	hs.master = prf12(hs.suite.hash, premaster, "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
-	client, server := keyBlock(hs.suite, hs.master, hs.clientRandom[:], hs.serverRandom[:])
+	hs.master = prf12(newMAC(hs.suite, premaster), "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
+	hs.mac = newMAC(hs.suite, hs.master)
+	client, server := keyBlock(hs.suite, hs.mac, hs.clientRandom[:], hs.serverRandom[:])
 	c.sealer, c.opener = client, server
 	if !c.cfg.Client {
 		c.sealer, c.opener = server, client
@@ -133,7 +137,7 @@ func (hs *handshake12) verifyData(client bool) []byte {
 	if client {
 		label = "client finished"
 	}
-	return prf12(hs.suite.hash, hs.master, label, verifyDataLen, hs.transcript.sum(hs.suite.hash))
+	return prf12(hs.mac, label, verifyDataLen, hs.transcript.sum(hs.suite.hash))
 }
 
 // handleFinished takes the peer's Finished, in both roles.
@@ -151,25 +155,28 @@ func (c *Conn) handleFinished(now time.Time, m message) *HandshakeError {
 		c.sendFinalFlight(now, m.seq)
 	}
 	c.hs.transcript, c.hs.own, c.hs.peerPoint, c.hs.hello = transcript{}, nil, nil, nil
-	c.hs.peerKey, c.hs.request = nil, certificateRequest{}
+	c.hs.peerKey, c.hs.request, c.hs.mac = nil, certificateRequest{}, nil
 	c.verifyPeer()
 	return nil
 }
 
-// addMessage appends a message to our flight and to the transcript.
-func (c *Conn) addMessage(epoch uint16, typ uint8, body []byte) {
-	h := messageHeader{typ: typ, length: len(body), seq: c.hs.sendSeq, fragmentLength: len(body)}
-	c.hs.sendSeq++
-	raw := make([]byte, messageHeaderLen, messageHeaderLen+len(body))
+// addMessage appends a message to the transcript and to our flight, which share its memory. body appends what is behind the header.
+func (c *Conn) addMessage(epoch uint16, typ uint8, body func(b []byte) []byte) {
+	raw := c.hs.transcript.build(body)
+	n := len(raw) - messageHeaderLen
+	h := messageHeader{typ: typ, length: n, seq: c.hs.sendSeq, fragmentLength: n}
 	h.put(raw)
-	raw = append(raw, body...)
-	c.hs.transcript.add(raw)
+	c.hs.sendSeq++
+	if epoch == epochProtected {
+		raw = bytes.Clone(raw) // a server sends it again whenever it is asked to, when the transcript is gone
+	}
 	c.flight.add(epoch, raw)
 }
 
 func (c *Conn) addFinished() {
 	c.flight.add(epochPlain, nil)
-	c.addMessage(epochProtected, typeFinished, c.hs.verifyData(c.cfg.Client))
+	verifyData := c.hs.verifyData(c.cfg.Client)
+	c.addMessage(epochProtected, typeFinished, func(b []byte) []byte { return append(b, verifyData...) })
 }
 
 func (c *Conn) readRandom(b []byte) bool {
@@ -180,7 +187,7 @@ func (c *Conn) readRandom(b []byte) bool {
 // forget drops what only a live connection needs.
 func (hs *handshake12) forget() {
 	clear(hs.master)
-	hs.master, hs.own, hs.transcript, hs.request = nil, nil, transcript{}, certificateRequest{}
+	hs.master, hs.mac, hs.own, hs.transcript, hs.request = nil, nil, nil, transcript{}, certificateRequest{}
 	hs.hello, hs.peerPoint = nil, nil
 	hs.clientRandom = [randomLen]byte{}
 }
@@ -207,5 +214,5 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 	if context != nil {
 		seed = append(seed, []byte{byte(len(context) >> 8), byte(len(context))}, context)
 	}
-	return prf12(c.hs.suite.hash, c.hs.master, label, length, seed...), nil
+	return prf12(newMAC(c.hs.suite, c.hs.master), label, length, seed...), nil
 }

@@ -11,6 +11,19 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
+// The tests' own writer, so that it does not err with the package's.
+func addVector8(w *cryptobyte.Builder, b []byte) {
+	w.AddUint8LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(b) })
+}
+
+func addList16(w *cryptobyte.Builder, list []uint16) {
+	w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
+		for _, v := range list {
+			w.AddUint16(v)
+		}
+	})
+}
+
 // chromiumHello is a ClientHello as Chromium 156 makes it by default: DTLS 1.3 with a post-quantum key share beside 1.2, 1413 bytes with the
 // handshake header; the order of extensions is another each time.
 func chromiumHello(seed uint64, random [randomLen]byte) []byte {
@@ -78,7 +91,7 @@ func startChromium(t *testing.T, p *pair, seed uint64) {
 	c.hs.sendSeq, c.hs.transcript = 0, transcript{}
 	c.flight.begin(p.now)
 	c.flight.wantsAnswer = true
-	c.addMessage(epochPlain, typeClientHello, body)
+	c.addMessage(epochPlain, typeClientHello, func(b []byte) []byte { return append(b, body...) })
 	c.opening = new(openings)
 	c.open(nil, 0)
 	p.drain()

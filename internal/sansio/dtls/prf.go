@@ -1,8 +1,8 @@
 package dtls
 
 import (
-	"crypto"
 	"crypto/hmac"
+	"hash"
 )
 
 const (
@@ -15,15 +15,17 @@ const (
 //	PRF(secret, label, seed) = P_<hash>(secret, label + seed)
 //	P_hash(secret, seed) = HMAC_hash(secret, A(1) + seed) + HMAC_hash(secret, A(2) + seed) + ...
 //	A(0) = seed, A(i) = HMAC_hash(secret, A(i-1))
-func prf12(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []byte {
+//
+// mac is HMAC_hash with the secret.
+func prf12(mac hash.Hash, label string, n int, seed ...[]byte) []byte {
 	labeled := append(make([]byte, 0, 128), label...)
 	for _, s := range seed {
 		labeled = append(labeled, s...)
 	}
-	mac := hmac.New(h.New, secret)
+	mac.Reset()
 	mac.Write(labeled)
 	a := mac.Sum(nil)
-	for out := make([]byte, 0, n+h.Size()); ; {
+	for out := make([]byte, 0, n+mac.Size()); ; {
 		mac.Reset()
 		mac.Write(a)
 		mac.Write(labeled)
@@ -36,9 +38,11 @@ func prf12(h crypto.Hash, secret []byte, label string, n int, seed ...[]byte) []
 	}
 }
 
+func newMAC(s *cipherSuite, secret []byte) hash.Hash { return hmac.New(s.hash.New, secret) }
+
 // keyBlock derives the ciphers of both directions (RFC 5246 section 6.3).
-func keyBlock(s *cipherSuite, master, clientRandom, serverRandom []byte) (client, server *recordCipher) {
+func keyBlock(s *cipherSuite, master hash.Hash, clientRandom, serverRandom []byte) (client, server *recordCipher) {
 	k, iv := s.keyLen, s.ivLen()
-	b := prf12(s.hash, master, "key expansion", 2*k+2*iv, serverRandom, clientRandom)
+	b := prf12(master, "key expansion", 2*k+2*iv, serverRandom, clientRandom)
 	return newRecordCipher(s, b[:k], b[2*k:2*k+iv]), newRecordCipher(s, b[k:2*k], b[2*k+iv:])
 }

@@ -1,6 +1,9 @@
 package dtls
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Our own limits on what the peer may make us remember. A chain of ten certificates fits in maxMessage; a flight has five messages.
 const (
@@ -28,8 +31,8 @@ type reassembly struct {
 // assembled is a message of which some fragments have come. raw is nil when none has.
 type assembled struct {
 	epoch   uint16
-	missing int      // Invariant: the number of zero bits in have
-	have    []uint64 // a bit for each byte of the body
+	missing int      // bytes of the body. Invariant: the number of zero bits in have
+	have    []uint64 // a bit for each byte of the body; nil when it came at once
 	raw     []byte
 }
 
@@ -78,26 +81,42 @@ func (r *reassembly) add(epoch uint16, h messageHeader, b []byte) fragmentResult
 			return fragmentOverflow
 		}
 		s.epoch, s.missing = epoch, h.length
-		s.have = make([]uint64, (h.length+63)/64)
 		s.raw = make([]byte, messageHeaderLen+h.length)
 		whole := h
 		whole.fragmentOffset, whole.fragmentLength = 0, h.length
 		whole.put(s.raw)
 	}
-	body := s.raw[messageHeaderLen:]
-	for i := range b {
-		if at := h.fragmentOffset + i; s.have[at/64]&(1<<(at%64)) == 0 {
+	s.put(h.fragmentOffset, b)
+	return result
+}
+
+// put takes the bytes from offset on, which agree with those that are there.
+func (s *assembled) put(offset int, b []byte) {
+	length := len(s.raw) - messageHeaderLen
+	copy(s.raw[messageHeaderLen+offset:], b)
+	if len(b) == length {
+		s.missing, s.have = 0, nil // most messages come in one fragment
+	}
+	if s.missing == 0 {
+		return
+	}
+	if s.have == nil {
+		s.have = make([]uint64, (length+63)/64)
+	}
+	for at := offset; at < offset+len(b); at++ {
+		if s.have[at/64]&(1<<(at%64)) == 0 {
 			s.have[at/64] |= 1 << (at % 64)
 			s.missing--
-			body[at] = b[i]
 		}
 	}
-	return result
 }
 
 // agrees says whether all bytes from offset on that came before are the same in b.
 func (s *assembled) agrees(offset int, b []byte) bool {
 	body := s.raw[messageHeaderLen:]
+	if s.have == nil {
+		return bytes.Equal(body[offset:offset+len(b)], b)
+	}
 	for i := range b {
 		if at := offset + i; s.have[at/64]&(1<<(at%64)) != 0 && body[at] != b[i] {
 			return false

@@ -95,16 +95,16 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 	c.setAside()
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
-	c.addMessage(epochPlain, typeServerHello, c.answer(&h, choice).append(nil))
-	c.addMessage(epochPlain, typeCertificate, appendCertificate(nil, c.cfg.Certificate.Chain))
+	c.addMessage(epochPlain, typeServerHello, c.answer(&h, choice).append)
+	c.addMessage(epochPlain, typeCertificate, c.cfg.Certificate.append)
 	keyExchange := serverKeyExchange{params: params, scheme: choice.scheme.id, signature: signature}
-	c.addMessage(epochPlain, typeServerKeyExchange, keyExchange.append(nil))
+	c.addMessage(epochPlain, typeServerKeyExchange, keyExchange.append)
 	request := certificateRequest{types: []byte{certificateTypeECDSA, certificateTypeRSA}}
 	for i := range signatureSchemes {
 		request.schemes = append(request.schemes, signatureSchemes[i].id)
 	}
-	c.addMessage(epochPlain, typeCertificateRequest, request.append(nil))
-	c.addMessage(epochPlain, typeServerHelloDone, nil)
+	c.addMessage(epochPlain, typeCertificateRequest, request.append)
+	c.addMessage(epochPlain, typeServerHelloDone, func(b []byte) []byte { return b })
 	hs.begun = len(hs.transcript.messages)
 	c.open(m.raw, m.seq+1)
 	c.refused = nil

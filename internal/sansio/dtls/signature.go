@@ -11,6 +11,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // Signature schemes (RFC 8446 section 4.2.3). In TLS 1.2 the ECDSA ones bind the hash, not the curve.
@@ -100,17 +103,41 @@ func kindOf(key crypto.PublicKey) keyKind {
 	return 0
 }
 
-// publicKeyOf is the key of a leaf certificate. Nothing else in the certificate matters: the SDP vouches for its hash.
+// publicKeyOf is the key of a leaf certificate. Nothing else in the certificate matters, as the SDP vouches for its hash: the rest has to be
+// of the right form, but is not read.
 func publicKeyOf(der []byte) (crypto.PublicKey, keyKind, error) {
-	cert, err := x509.ParseCertificate(der)
+	info, ok := publicKeyInfo(der)
+	if !ok {
+		return nil, 0, errors.New("dtls: malformed certificate")
+	}
+	key, err := x509.ParsePKIXPublicKey(info)
 	if err != nil {
 		return nil, 0, err
 	}
-	kind := kindOf(cert.PublicKey)
+	kind := kindOf(key)
 	if kind == 0 {
-		return nil, 0, fmt.Errorf("dtls: certificate with a key of an unsupported kind (%v)", cert.PublicKeyAlgorithm)
+		return nil, 0, fmt.Errorf("dtls: certificate with a key of an unsupported kind (%T)", key)
 	}
-	return cert.PublicKey, kind, nil
+	return key, kind, nil
+}
+
+// publicKeyInfo is the SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1).
+//
+//	Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE, signatureValue BIT STRING }
+//	TBSCertificate ::= SEQUENCE { version [0] DEFAULT v1, serialNumber INTEGER, signature SEQUENCE, issuer SEQUENCE, validity SEQUENCE,
+//		subject SEQUENCE, subjectPublicKeyInfo SEQUENCE, [1], [2], [3] OPTIONAL }
+func publicKeyInfo(der []byte) ([]byte, bool) {
+	s := cryptobyte.String(der)
+	var certificate, tbs, key cryptobyte.String
+	ok := s.ReadASN1(&certificate, asn1.SEQUENCE) && s.Empty() &&
+		certificate.ReadASN1(&tbs, asn1.SEQUENCE) &&
+		certificate.SkipASN1(asn1.SEQUENCE) && certificate.SkipASN1(asn1.BIT_STRING) && certificate.Empty() &&
+		tbs.SkipOptionalASN1(asn1.Tag(0).Constructed().ContextSpecific()) &&
+		tbs.SkipASN1(asn1.INTEGER) && tbs.SkipASN1(asn1.SEQUENCE) && tbs.SkipASN1(asn1.SEQUENCE) && tbs.SkipASN1(asn1.SEQUENCE) &&
+		tbs.SkipASN1(asn1.SEQUENCE) && tbs.ReadASN1Element(&key, asn1.SEQUENCE) &&
+		tbs.SkipOptionalASN1(asn1.Tag(1).ContextSpecific()) && tbs.SkipOptionalASN1(asn1.Tag(2).ContextSpecific()) &&
+		tbs.SkipOptionalASN1(asn1.Tag(3).Constructed().ContextSpecific()) && tbs.Empty()
+	return key, ok
 }
 
 func (s *signatureScheme) digest(msg []byte) []byte {

@@ -13,11 +13,20 @@ type transcript struct {
 // transcriptRoom holds a handshake with ECDSA certificates.
 const transcriptRoom = 1536
 
-func (t *transcript) add(raw []byte) {
+func (t *transcript) add(raw []byte) { t.messages = append(t.begun(), raw...) }
+
+// build adds a message of which body appends what is behind the header, and returns all of it. The header is the caller's to fill in, now.
+func (t *transcript) build(body func(b []byte) []byte) []byte {
+	at := len(t.messages)
+	t.messages = body(append(t.begun(), make([]byte, messageHeaderLen)...))
+	return t.messages[at:len(t.messages):len(t.messages)]
+}
+
+func (t *transcript) begun() []byte {
 	if t.messages == nil {
-		t.messages = make([]byte, 0, transcriptRoom)
+		return make([]byte, 0, transcriptRoom)
 	}
-	t.messages = append(t.messages, raw...)
+	return t.messages
 }
 
 func (t *transcript) sum(h crypto.Hash) []byte {

@@ -1,6 +1,7 @@
 package dtls
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -67,17 +68,15 @@ type helloExtensions struct {
 
 func (e *helloExtensions) has(typ uint16) bool { return slices.Contains(e.present, typ) }
 
-// append is the message's body.
+// append appends the message's body.
 func (h *clientHello) append(b []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	w.AddUint16(h.version)
-	w.AddBytes(h.random[:])
-	addVector8(w, h.sessionID)
-	addVector8(w, h.cookie)
-	addList16(w, h.suites)
-	addVector8(w, h.compressions)
-	h.extensions.add(w)
-	return w.BytesOrPanic()
+	b = appendUint16(b, h.version)
+	b = append(b, h.random[:]...)
+	b = appendVector8(b, h.sessionID)
+	b = appendVector8(b, h.cookie)
+	b = appendList16(b, h.suites)
+	b = appendVector8(b, h.compressions)
+	return h.extensions.append(b)
 }
 
 func parseClientHello(b []byte) (h clientHello, ok bool) {
@@ -102,14 +101,12 @@ type serverHello struct {
 }
 
 func (h *serverHello) append(b []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	w.AddUint16(h.version)
-	w.AddBytes(h.random[:])
-	addVector8(w, h.sessionID)
-	w.AddUint16(h.suite)
-	w.AddUint8(h.compression)
-	h.extensions.add(w)
-	return w.BytesOrPanic()
+	b = appendUint16(b, h.version)
+	b = append(b, h.random[:]...)
+	b = appendVector8(b, h.sessionID)
+	b = appendUint16(b, h.suite)
+	b = append(b, h.compression)
+	return h.extensions.append(b)
 }
 
 func parseServerHello(b []byte) (h serverHello, ok bool) {
@@ -133,33 +130,35 @@ func parseHelloVerifyRequest(b []byte) (cookie []byte, ok bool) {
 	return cookie, ok
 }
 
-func (e *helloExtensions) add(w *cryptobyte.Builder) {
-	w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
-		for _, typ := range e.present {
-			w.AddUint16(typ)
-			w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
-				switch typ {
-				case extSupportedGroups:
-					addList16(w, e.groups)
-				case extECPointFormats:
-					addVector8(w, e.pointFormats)
-				case extSignatureAlgorithms:
-					addList16(w, e.schemes)
-				case extUseSRTP:
-					addList16(w, e.srtpProfiles)
-					addVector8(w, e.srtpMKI)
-				case extRenegotiationInfo:
-					addVector8(w, e.renegotiated)
-				case extSupportedVersions:
-					w.AddUint8LengthPrefixed(func(w *cryptobyte.Builder) {
-						for _, v := range e.versions {
-							w.AddUint16(v)
-						}
-					})
-				}
-			})
+func (e *helloExtensions) append(b []byte) []byte {
+	all := len(b)
+	b = append(b, 0, 0)
+	for _, typ := range e.present {
+		b = appendUint16(b, typ)
+		body := len(b)
+		b = append(b, 0, 0)
+		switch typ {
+		case extSupportedGroups:
+			b = appendList16(b, e.groups)
+		case extECPointFormats:
+			b = appendVector8(b, e.pointFormats)
+		case extSignatureAlgorithms:
+			b = appendList16(b, e.schemes)
+		case extUseSRTP:
+			b = appendList16(b, e.srtpProfiles)
+			b = appendVector8(b, e.srtpMKI)
+		case extRenegotiationInfo:
+			b = appendVector8(b, e.renegotiated)
+		case extSupportedVersions:
+			b = append(b, byte(2*len(e.versions)))
+			for _, v := range e.versions {
+				b = appendUint16(b, v)
+			}
 		}
-	})
+		putLength16(b[body:])
+	}
+	putLength16(b[all:])
+	return b
 }
 
 // read takes what is left of a hello, which may be nothing.
@@ -213,17 +212,22 @@ func (e *helloExtensions) read(s *cryptobyte.String, client bool) bool {
 	return true
 }
 
-func addVector8(w *cryptobyte.Builder, b []byte) {
-	w.AddUint8LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(b) })
+func appendUint16(b []byte, v uint16) []byte { return append(b, byte(v>>8), byte(v)) }
+
+// appendVector8 appends v behind its length in one byte.
+func appendVector8(b, v []byte) []byte { return append(append(b, byte(len(v))), v...) }
+
+// appendList16 appends list behind its length in bytes, in two bytes.
+func appendList16(b []byte, list []uint16) []byte {
+	b = appendUint16(b, uint16(2*len(list)))
+	for _, v := range list {
+		b = appendUint16(b, v)
+	}
+	return b
 }
 
-func addList16(w *cryptobyte.Builder, list []uint16) {
-	w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) {
-		for _, v := range list {
-			w.AddUint16(v)
-		}
-	})
-}
+// putLength16 makes the first two bytes of b the length of what is behind them.
+func putLength16(b []byte) { binary.BigEndian.PutUint16(b, uint16(len(b)-2)) }
 
 func readVector8(s *cryptobyte.String, b *[]byte) bool {
 	return s.ReadUint8LengthPrefixed((*cryptobyte.String)(b))

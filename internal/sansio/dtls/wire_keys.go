@@ -5,15 +5,17 @@ import "golang.org/x/crypto/cryptobyte"
 // maxChain is our own limit on the certificates of a chain, of which only the first is ever used.
 const maxChain = 16
 
-// appendCertificate makes a Certificate's body (RFC 5246 section 7.4.2).
+// appendCertificate appends a Certificate's body (RFC 5246 section 7.4.2).
 func appendCertificate(b []byte, chain [][]byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	w.AddUint24LengthPrefixed(func(w *cryptobyte.Builder) {
-		for _, der := range chain {
-			w.AddUint24LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(der) })
-		}
-	})
-	return w.BytesOrPanic()
+	all := len(b)
+	b = append(b, 0, 0, 0)
+	for _, der := range chain {
+		at := len(b)
+		b = append(append(b, 0, 0, 0), der...)
+		putUint24(b[at:], len(der))
+	}
+	putUint24(b[all:], len(b)-all-3)
+	return b
 }
 
 func parseCertificate(b []byte) (chain [][]byte, ok bool) {
@@ -43,13 +45,11 @@ type serverKeyExchange struct {
 
 const curveTypeNamed = 3
 
-// appendServerParams makes the part that is signed.
+// appendServerParams appends the part that is signed.
 func appendServerParams(b []byte, group uint16, point []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	w.AddUint8(curveTypeNamed)
-	w.AddUint16(group)
-	addVector8(w, point)
-	return w.BytesOrPanic()
+	b = append(b, curveTypeNamed)
+	b = appendUint16(b, group)
+	return appendVector8(b, point)
 }
 
 func (k *serverKeyExchange) append(b []byte) []byte {
@@ -80,11 +80,9 @@ const (
 )
 
 func (r *certificateRequest) append(b []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	addVector8(w, r.types)
-	addList16(w, r.schemes)
-	w.AddUint16(0) // no authorities: any
-	return w.BytesOrPanic()
+	b = appendVector8(b, r.types)
+	b = appendList16(b, r.schemes)
+	return append(b, 0, 0) // no authorities: any
 }
 
 func parseCertificateRequest(b []byte) (r certificateRequest, ok bool) {
@@ -94,12 +92,8 @@ func parseCertificateRequest(b []byte) (r certificateRequest, ok bool) {
 	return r, ok
 }
 
-// appendClientKeyExchange makes the body that carries the client's point (RFC 8422 section 5.7).
-func appendClientKeyExchange(b, point []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	addVector8(w, point)
-	return w.BytesOrPanic()
-}
+// appendClientKeyExchange appends the body that carries the client's point (RFC 8422 section 5.7).
+func appendClientKeyExchange(b, point []byte) []byte { return appendVector8(b, point) }
 
 func parseClientKeyExchange(b []byte) (point []byte, ok bool) {
 	s := cryptobyte.String(b)
@@ -107,12 +101,11 @@ func parseClientKeyExchange(b []byte) (point []byte, ok bool) {
 	return point, ok
 }
 
-// appendSignature makes a DigitallySigned, which is all of CertificateVerify and the end of ServerKeyExchange (RFC 5246 section 4.7).
+// appendSignature appends a DigitallySigned, which is all of CertificateVerify and the end of ServerKeyExchange (RFC 5246 section 4.7).
 func appendSignature(b []byte, scheme uint16, signature []byte) []byte {
-	w := cryptobyte.NewBuilder(b)
-	w.AddUint16(scheme)
-	w.AddUint16LengthPrefixed(func(w *cryptobyte.Builder) { w.AddBytes(signature) })
-	return w.BytesOrPanic()
+	b = appendUint16(b, scheme)
+	b = appendUint16(b, uint16(len(signature)))
+	return append(b, signature...)
 }
 
 func parseSignature(b []byte) (scheme uint16, signature []byte, ok bool) {

@@ -26,6 +26,8 @@ type Agent struct {
 	// route is where data goes. Invariant after each step: a pair in state Succeeded of cur or old, or nil.
 	route      *pair
 	nominating *pair     // the valid pair of cur that we, controlling, have yet to nominate
+	used       time.Time // the last time that the route had a reason to be watched closely
+	relaxed    bool      // there was none for long: the route is asked at the pace of an idle one
 	nextCheck  time.Time // pace: when the next connectivity check may go
 	advanced   time.Time // the last time that advance was told; deadlines up to it have been dealt with
 
@@ -35,7 +37,7 @@ type Agent struct {
 
 	conflicts, moves uint64
 	dropped          Dropped
-	codec            codec
+	attributes       attributes
 }
 
 // New returns an agent that has nothing to do yet.

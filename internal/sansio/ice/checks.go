@@ -105,7 +105,7 @@ func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
 	}
 	// Not answered, it is asked again long before the interval is over: six tries in 30 seconds would end one connection in sixty on a path
 	// that loses 30 % each way.
-	p.consentDue = now.Add(a.cfg.ConsentInterval / 5)
+	p.consentDue = now.Add(a.interval() / 5)
 	a.write(packet{kind: request, gen: p.gen, id: t.id, local: p.base, remote: p.addr,
 		priority: priority, controlling: t.controlling, useCandidate: t.useCandidate})
 }

@@ -24,7 +24,8 @@ type Config struct {
 	InitialRTO time.Duration
 	// KeepaliveInterval is how long data may remain unanswered before the route is probed, 2.5 s. Negative: only consent is asked for.
 	KeepaliveInterval time.Duration
-	// ConsentInterval is the time between consent checks, 5 s, varied by a factor of 0.8 to 1.2.
+	// ConsentInterval is the time between consent checks, varied by a factor of 0.8 to 1.2. By default it is 5 s, and 15 s while HandleUse has
+	// not been called for 30 s, unless the peer is lite.
 	ConsentInterval time.Duration
 	// ConsentTimeout is how long consent lasts after it was given, 30 s. Negative: for ever.
 	ConsentTimeout time.Duration
@@ -39,12 +40,15 @@ type Config struct {
 	MaxRemoteCandidates int
 	// MaxPairs is the limit of the checklist set, 100.
 	MaxPairs int
+
+	idleInterval time.Duration // ConsentInterval on a route that is not used
 }
 
 // never stands for a negative duration: beyond any connection's life, and small enough to be multiplied and added.
 const never = 10 * 365 * 24 * time.Hour
 
 func (c *Config) setDefaults() {
+	chosen := c.ConsentInterval != 0
 	for _, d := range []struct {
 		v    *time.Duration
 		def  time.Duration
@@ -68,6 +72,10 @@ func (c *Config) setDefaults() {
 		case *d.v < 0:
 			*d.v = d.none
 		}
+	}
+	c.idleInterval = c.ConsentInterval
+	if !chosen { // two fit into what one answer gives
+		c.idleInterval = max(c.ConsentInterval, min(keepaliveInterval, c.ConsentTimeout/2))
 	}
 	c.MaxRemoteCandidates = countOr(c.MaxRemoteCandidates, 64)
 	c.MaxPairs = countOr(c.MaxPairs, 100)

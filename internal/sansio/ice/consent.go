@@ -6,21 +6,64 @@ const (
 	// probeInterval is the time between questions to a route that does not answer: often enough that a path of 30 % loss is hardly ever
 	// called disconnected, and one that heals is noticed at once.
 	probeInterval = 500 * time.Millisecond
-	// reserves is how many valid pairs are kept alive besides the route, and reserveInterval how often: Tr is 15 seconds in RFC 8445
-	// section 11. They are asked together with the route, so the time varies by one consent interval.
-	reserves        = 3
-	reserveInterval = 15 * time.Second
+	// keepaliveInterval is how often a pair is asked that carries no data: Tr is 15 seconds in RFC 8445 section 11.
+	keepaliveInterval = 15 * time.Second
+	// idleAfter is how long a route is not used until it counts as idle.
+	idleAfter = 30 * time.Second
+	// reserves is how many valid pairs are kept alive besides the route. They are asked together with it, so the time varies by one consent
+	// interval.
+	reserves = 3
 )
+
+// interval is the basic period of the consent checks on the route.
+//
+// "An endpoint that is not sending any application data does not need to maintain consent", RFC 7675 section 5.1. So while nothing is sent the
+// checks are no more than keepalives, and still often enough that consent is at hand when something is.
+func (a *Agent) interval() time.Duration {
+	if a.relaxed {
+		return a.cfg.idleInterval
+	}
+	return a.cfg.ConsentInterval
+}
 
 // consentSlack is how much earlier than it is due consent may be asked for, so that an owner of many agents can wake up for several of
 // them at once.
-func (a *Agent) consentSlack() time.Duration { return a.cfg.ConsentInterval / 10 }
+func (a *Agent) consentSlack() time.Duration { return a.interval() / 10 }
 
 // vary draws the time to the next consent check. "To prevent synchronization of consent checks, each interval MUST be randomized from between
 // 0.8 and 1.2 times the basic period", RFC 7675 section 5.1; that is what is left of it after the slack.
-func (a *Agent) vary(d time.Duration) time.Duration {
+func (a *Agent) vary() time.Duration {
+	d := a.interval()
 	least := d*4/5 + a.consentSlack()
 	return least + time.Duration(a.rng.Int64N(max(1, int64(d*6/5-least))))
+}
+
+// idle says whether the route, which is about to be asked, has not been used for long. A lite peer hears nothing else of us than our checks;
+// there are some that give up after 15 s without one.
+func (a *Agent) idle(now time.Time) bool {
+	return a.cfg.idleInterval > a.cfg.ConsentInterval && !a.route.gen.lite && now.Sub(a.used) >= idleAfter
+}
+
+// HandleUse tells that data of the application moves, to or from the peer.
+func (a *Agent) HandleUse(now time.Time) {
+	a.used = now
+	if a.relaxed {
+		a.tighten(now)
+	}
+}
+
+// tighten makes the route's next consent check the one that would be due if it had never been idle.
+func (a *Agent) tighten(now time.Time) {
+	a.relaxed = false
+	p := a.route
+	if p == nil || !p.asked.IsZero() {
+		return // asked at a quicker pace already
+	}
+	if due := p.lastSent.Add(a.vary()); now.Before(due) {
+		p.consentDue = due
+	} else {
+		a.ask(p, now)
+	}
 }
 
 // probeAt is when the route is to be asked whether it lives; zero: not before consent is due. A route is suspected when it answers neither
@@ -66,9 +109,12 @@ func (a *Agent) maintain(now time.Time) {
 	if now.Before(p.consentDue.Add(-a.consentSlack())) && (probe.IsZero() || now.Before(probe)) {
 		return
 	}
-	interval := reserveInterval
+	interval := keepaliveInterval
 	if !p.asked.IsZero() && now.Sub(p.asked) >= probeInterval {
 		interval = probeInterval // a question was not answered: find out who could take over
+		a.relaxed = false
+	} else if a.relaxed = a.idle(now); a.relaxed {
+		interval = probeInterval // the next time would be too late for the consent of others
 	}
 	a.ask(p, now)
 	n := 0

@@ -45,6 +45,7 @@
 //			case agent.Accepts(p.local, p.remote): // else drop it: nobody there has shown our password
 //				deliver(p) // and, if that was authentic:
 //				agent.HandleData(now, p.local, p.remote)
+//				agent.HandleUse(now) // if there is something for the application in it
 //			}
 //		case now = <-at(agent.PollTimeout()): // the owner's timer; a zero time never comes
 //			agent.HandleTimeout(now)
@@ -66,9 +67,10 @@
 //     Its drop is counted.
 //   - What a peer can make the agent remember or send is bounded: remote candidates, pairs, transactions, packets that wait. Each check is
 //     answered with one response and one check at most.
-//   - When idle and connected, an agent asks nothing of a path but its consent, each 4 to 6 s, and does so together with its answer to the
-//     peer's question when both are due: an exchange for both sides is three sends, one of them of two packets. It may be woken a little
-//     early for it (PollWindow), so that the owner of many agents wakes up for several of them at once.
-//   - A path that dies is noticed within 9 s, and within 5 s when data is sent that is not answered.
+//   - When connected, an agent asks nothing of a path but its consent, each 4 to 6 s, and each 12 to 18 s while no data has moved for 30 s. It
+//     does so together with its answer to the peer's question when both are due: an exchange for both sides is three sends, one of them of
+//     two packets. It may be woken a little early for it (PollWindow), so that the owner of many agents wakes up for several of them at once.
+//   - A path that dies is noticed within 9 s, within 21 s while no data has moved for 30 s, and within 5 s when data is sent that is not
+//     answered. 30 s after its death at the latest the agent has failed.
 //   - The same calls with the same Config.Rand give the same packets and events.
 package ice

@@ -145,6 +145,7 @@ func operate(t *testing.T, seed uint64, script []byte) {
 		case 10:
 			if l, r, ok := a.Route(); ok {
 				a.HandleData(w.now, l, r)
+				a.HandleUse(w.now)
 			}
 		case 11:
 			p := w.paths[(arg+i)%len(w.paths)].wire.Pipes[who]
@@ -156,7 +157,7 @@ func operate(t *testing.T, seed uint64, script []byte) {
 				a.SetRemote(w.now, w.credentials(), arg == 0)
 			}
 		default:
-			w.run(time.Duration(1+arg*arg*arg*20) * time.Millisecond)
+			w.run(time.Duration(1+arg*arg*arg*20*(1+i%5)) * time.Millisecond) // up to 35 s
 		}
 		w.checkAll()
 	}

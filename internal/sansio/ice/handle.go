@@ -17,21 +17,22 @@ const maxEarly = 50
 // that works may be none of those.
 const reservedReflexive = 16
 
-// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local.
+// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local. b may be changed.
 func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) {
 	if a.state == StateClosed {
 		a.dropped.Ended++
 		return
 	}
-	m, ok := a.codec.decode(b, &a.dropped)
-	if !ok {
-		return
+	m := a.attributes.lend(b[:len(b):len(b)]) // a checksum is appended to it
+	ok := decode(&m, &a.dropped)
+	switch {
+	case !ok:
+	case m.Type.Class == stun.ClassRequest:
+		ok = a.handleRequest(now, local, remote, &m)
+	default:
+		ok = a.handleResponse(now, local, remote, &m)
 	}
-	if m.Type.Class == stun.ClassRequest {
-		ok = a.handleRequest(now, local, remote, m)
-	} else {
-		ok = a.handleResponse(now, local, remote, m)
-	}
+	a.attributes.take(&m)
 	if ok {
 		a.advance(now)
 	}
@@ -82,7 +83,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		}
 	}
 	p.hear(now)
-	if p == a.route && now.Sub(p.lastSent) >= a.cfg.ConsentInterval*4/5 {
+	if p == a.route && now.Sub(p.lastSent) >= a.interval()*4/5 {
 		// Ours is due within its randomized window: asked for together, the two consents cost one exchange.
 		p.consentDue = now
 	}
@@ -229,7 +230,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 		a.handleError(p, t, code.Code)
 		return true
 	}
-	mapped, ok := a.codec.mapped(m)
+	mapped, ok := mappedAddress(m)
 	if !ok {
 		a.dropped.Malformed++
 		return false
@@ -238,7 +239,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	p.responsesReceived++
 	p.hear(now)
 	p.consented = now
-	p.consentDue = t.sentAt.Add(a.vary(a.cfg.ConsentInterval))
+	p.consentDue = t.sentAt.Add(a.vary())
 	if t.sends == 1 {
 		p.measure(now.Sub(t.sentAt))
 	} else if p.srtt == 0 {

@@ -74,7 +74,7 @@ func (a *Agent) reroute(now time.Time) {
 				}
 			}
 		}
-		a.emit(Event{Kind: EventSelectedPair, State: a.state, Local: *chosen.local, Remote: *chosen.remote})
+		a.emit(Event{Kind: EventSelectedPair, State: a.state, Local: chosen.local, Remote: chosen.remote})
 	}
 	route := a.pairInUse(now, g)
 	if a.old != nil {
@@ -91,7 +91,8 @@ func (a *Agent) reroute(now time.Time) {
 	if route != a.route {
 		a.route = route
 		if route != nil {
-			a.emit(Event{Kind: EventRouteChange, State: a.state, Local: *route.local, Remote: *route.remote})
+			a.HandleUse(now)
+			a.emit(Event{Kind: EventRouteChange, State: a.state, Local: route.local, Remote: route.remote})
 		}
 	}
 }

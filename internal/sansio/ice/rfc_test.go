@@ -319,6 +319,7 @@ func TestConsent(t *testing.T) {
 			p.advance(2 * time.Second)
 			p.wantIdle("data comes in")
 			p.a.HandleData(p.now, p.base, p.addr)
+			p.a.HandleUse(p.now)
 		}
 		p.advance(p.a.PollTimeout().Sub(p.now))
 		ask := p.wantRequest("consent")
@@ -431,11 +432,11 @@ func TestRFC5769(t *testing.T) {
 			"\x00\x20\x00\x14\x00\x02\xa1\x47\x01\x13\xa9\xfa\xa5\xd3\xf1\x79\xbc\x25\xf4\xb5\xbe\xd2\xb9\xd9\x00\x08\x00\x14\xa3\x82\x95\x4e\x4b\xe6\x7b\xf1" +
 			"\x17\x84\xc9\x7c\x82\x92\xc2\x75\xbf\xe3\xed\x41\x80\x28\x00\x04\xc8\xfb\x0b\x4c", "[2001:db8:1234:5678:11:2233:4455:6677]:32853"},
 	} {
-		m, ok := a.codec.decode([]byte(tt.response), &a.dropped)
-		if !ok || stun.NewShortTermIntegrity(pwd).Check(m) != nil {
+		m := stun.Message{Raw: []byte(tt.response)}
+		if !decode(&m, &a.dropped) || stun.NewShortTermIntegrity(pwd).Check(&m) != nil {
 			t.Fatalf("response with %s refused", tt.mapped)
 		}
-		if got, ok := a.codec.mapped(m); !ok || got != addr(tt.mapped) {
+		if got, ok := mappedAddress(&m); !ok || got != addr(tt.mapped) {
 			t.Errorf("mapped %v, want %s", got, tt.mapped)
 		}
 	}

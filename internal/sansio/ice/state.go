@@ -66,9 +66,10 @@ func (k EventKind) String() string {
 
 // Event is something that the agent's owner wants to know.
 type Event struct {
-	Kind          EventKind
-	State         State
-	Local, Remote Candidate
+	Kind  EventKind
+	State State
+	// The pair that it is about, if it is about one: the agent's own, valid until its next call.
+	Local, Remote *Candidate
 }
 
 func (a *Agent) emit(e Event) { a.events = append(a.events, e) }

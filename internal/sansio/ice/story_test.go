@@ -122,6 +122,7 @@ func (s *story) do(t *testing.T, f []string) {
 	case "data":
 		if local, remote, ok := w.agents[who].Route(); ok {
 			w.agents[who].HandleSent(w.now)
+			w.agents[who].HandleUse(w.now)
 			w.send(who, local, remote, []byte{0x80})
 		} else {
 			s.say("%d  no route", who)

@@ -10,11 +10,19 @@ import (
 
 type transactionID = [stun.TransactionIDSize]byte
 
-// codec holds what decoding and encoding reuse.
-type codec struct {
-	in, out stun.Message
-	addr    stun.XORMappedAddress
-	buf     []byte
+// attributes is the list that decoding and encoding fill. It is kept for what comes in a burst, and given up with the last answer: an agent checks
+// once in many seconds, and for most of its life it should be small.
+type attributes []stun.RawAttribute
+
+// lend makes a message of the caller's bytes.
+func (l attributes) lend(raw []byte) stun.Message {
+	return stun.Message{Raw: raw, Attributes: stun.Attributes(l[:0])}
+}
+
+// take takes the list back, without what refers to the caller's bytes.
+func (l *attributes) take(m *stun.Message) {
+	*l = attributes(m.Attributes)
+	clear(*l)
 }
 
 const (
@@ -65,11 +73,11 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 	}
 	p := &a.out[a.polled]
 	a.polled++
-	b = append(dst, a.codec.encode(p, a.tieBreaker)...)
+	b = a.encode(dst, p)
 	local, remote = p.local, p.remote
 	*p = packet{}
 	if a.polled == len(a.out) {
-		a.out, a.polled = a.out[:0], 0
+		a.out, a.polled, a.attributes = nil, 0, nil
 	}
 	return b, local, remote, true
 }
@@ -95,10 +103,9 @@ func successSize(remote netip.AddrPort) int {
 	return size
 }
 
-// encode returns p's bytes, which are valid until the next call.
-func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
-	m := &c.out
-	m.Reset()
+// encode appends p's bytes to dst.
+func (a *Agent) encode(dst []byte, p *packet) []byte {
+	m := a.attributes.lend(dst[len(dst):])
 	m.TransactionID = p.id
 	key := p.gen.localKey
 	var err error
@@ -107,56 +114,57 @@ func (c *codec) encode(p *packet, tieBreaker uint64) []byte {
 		m.Type = stun.BindingRequest
 		m.WriteHeader()
 		key = p.gen.remoteKey
-		c.buf = append(append(append(c.buf[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...)
-		m.Add(stun.AttrUsername, c.buf)
-		c.buf = binary.BigEndian.AppendUint64(c.buf[:0], tieBreaker)
+		var username [32]byte // as long as those of all known stacks
+		m.Add(stun.AttrUsername, append(append(append(username[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...))
+		role := stun.AttrICEControlled
 		if p.controlling {
-			m.Add(stun.AttrICEControlling, c.buf)
-		} else {
-			m.Add(stun.AttrICEControlled, c.buf)
+			role = stun.AttrICEControlling
 		}
+		var number [8]byte
+		binary.BigEndian.PutUint64(number[:], a.tieBreaker)
+		m.Add(role, number[:])
 		if p.useCandidate {
 			m.Add(stun.AttrUseCandidate, nil)
 		}
-		c.buf = binary.BigEndian.AppendUint32(c.buf[:0], p.priority)
-		m.Add(stun.AttrPriority, c.buf)
+		binary.BigEndian.PutUint32(number[:], p.priority)
+		m.Add(stun.AttrPriority, number[:4])
 	case success:
 		m.Type = stun.BindingSuccess
 		m.WriteHeader()
-		c.addr.IP, c.addr.Port = p.remote.Addr().WithZone("").AsSlice(), int(p.remote.Port())
-		err = c.addr.AddTo(m)
+		err = stun.XORMappedAddress{IP: p.remote.Addr().WithZone("").AsSlice(), Port: int(p.remote.Port())}.AddTo(&m)
 	case failure:
 		m.Type = stun.BindingError
 		m.WriteHeader()
-		err = p.code.AddTo(m)
+		err = p.code.AddTo(&m)
 		if err == nil && p.unknowns > 0 {
-			err = stun.UnknownAttributes(p.unknown[:p.unknowns]).AddTo(m)
+			err = stun.UnknownAttributes(p.unknown[:p.unknowns]).AddTo(&m)
 		}
 	}
 	if err == nil {
-		err = key.AddTo(m)
+		err = key.AddTo(&m)
 	}
 	if err == nil {
-		err = stun.Fingerprint.AddTo(m)
+		err = stun.Fingerprint.AddTo(&m)
 	}
 	if err != nil {
 		panic("BUG: ice: encoding: " + err.Error())
 	}
-	return m.Raw
+	a.attributes.take(&m)
+	return append(dst, m.Raw...) // which is there already, unless it had no room
 }
 
-// decode reads a Binding message into c.in, and counts why not.
-func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
-	m = &c.in
+// decode reads a Binding message from m.Raw, and counts why not.
+func decode(m *stun.Message, n *Dropped) bool {
+	b := m.Raw
 	// The length is that of the message without its header, and a multiple of 4, RFC 8489 section 5.
 	if len(b) < headerSize || len(b) > maxPacket || b[0]&0xc0 != 0 || len(b)%4 != 0 ||
-		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || stun.Decode(b, m) != nil {
+		int(binary.BigEndian.Uint16(b[2:])) != len(b)-headerSize || m.Decode() != nil {
 		n.Malformed++
-		return nil, false
+		return false
 	}
 	if m.Type.Method != stun.MethodBinding || m.Type.Class == stun.ClassIndication {
 		n.Unexpected++
-		return nil, false
+		return false
 	}
 	// FINGERPRINT MUST be the last attribute, RFC 8489 section 14.7. ICE uses it in all messages, of which requests are held to it here.
 	last := len(m.Attributes) - 1
@@ -164,19 +172,20 @@ func (c *codec) decode(b []byte, n *Dropped) (m *stun.Message, ok bool) {
 	if !has && m.Type.Class == stun.ClassRequest ||
 		has && (m.Attributes[last].Type != stun.AttrFingerprint || stun.Fingerprint.Check(m) != nil) {
 		n.Fingerprint++
-		return nil, false
+		return false
 	}
-	return m, true
+	return true
 }
 
-// mapped reads XOR-MAPPED-ADDRESS, whose size has to be that of its family.
-func (c *codec) mapped(m *stun.Message) (netip.AddrPort, bool) {
+// mappedAddress reads XOR-MAPPED-ADDRESS, whose size has to be that of its family.
+func mappedAddress(m *stun.Message) (netip.AddrPort, bool) {
+	var mapped stun.XORMappedAddress
 	v, err := m.Get(stun.AttrXORMappedAddress)
-	if err != nil || len(v) != 8 && len(v) != 20 || (len(v) == 20) != (v[1] == 2) || c.addr.GetFrom(m) != nil {
+	if err != nil || len(v) != 8 && len(v) != 20 || (len(v) == 20) != (v[1] == 2) || mapped.GetFrom(m) != nil {
 		return netip.AddrPort{}, false
 	}
-	addr, ok := netip.AddrFromSlice(c.addr.IP)
-	return netip.AddrPortFrom(addr.Unmap(), uint16(c.addr.Port)), ok
+	addr, ok := netip.AddrFromSlice(mapped.IP)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(mapped.Port)), ok
 }
 
 // unknownAttributes lists the comprehension-required attributes that are not understood, as far as they fit into one answer.

@@ -254,6 +254,7 @@ func (w *world) deliver(to int, p *path, b []byte) {
 			ok := w.agents[to].Accepts(base, p.addr[1-to])
 			if ok {
 				w.agents[to].HandleData(w.now, base, p.addr[1-to])
+				w.agents[to].HandleUse(w.now)
 			}
 			if w.data != nil {
 				w.data(to, ok)

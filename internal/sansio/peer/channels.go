@@ -53,7 +53,7 @@ func (c *Core) CloseChannel(now time.Time, h Handle) {
 // ForgetChannel drops what is kept of a closed channel.
 func (c *Core) ForgetChannel(h Handle) {
 	c.channels.Forget(h)
-	delete(c.thresholds, h)
+	c.dropThreshold(h)
 }
 
 // ChannelStream is the channel's id, once it is known.
@@ -95,14 +95,22 @@ func (c *Core) SetBufferedAmountLowThreshold(h Handle, n int) {
 		c.thresholds = make(map[Handle]int)
 	}
 	c.thresholds[h] = n
-	if id, ok := c.channels.Stream(h); ok {
+	if id, ok := c.channels.Stream(h); ok && c.channels.State(h) != channel.Connecting {
 		c.applyThreshold(h, id)
 	}
 }
 
+// applyThreshold tells the association, of a channel that is open.
 func (c *Core) applyThreshold(h Handle, id uint16) {
 	if n, ok := c.thresholds[h]; ok && c.sctp != nil {
 		c.sctp.SetBufferedAmountLowThreshold(sctp.StreamID(id), n)
+		c.dropThreshold(h)
+	}
+}
+
+func (c *Core) dropThreshold(h Handle) {
+	if delete(c.thresholds, h); len(c.thresholds) == 0 {
+		c.thresholds = nil
 	}
 }
 

@@ -43,7 +43,7 @@ type Core struct {
 	dtlsFailed bool
 	closed     bool
 
-	// thresholds keeps bufferedAmountLowThreshold of channels whose stream is not known yet.
+	// thresholds keeps bufferedAmountLowThreshold of channels that are not open yet; nil: of none.
 	thresholds map[Handle]int
 
 	burst  bool   // SCTP packets came since the last EndBurst

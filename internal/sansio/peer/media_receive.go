@@ -36,7 +36,7 @@ func (c *Core) handleMedia(now time.Time, local, remote netip.AddrPort, b []byte
 	if !ok {
 		return
 	}
-	c.rest.moved = true
+	c.noteMedia(now)
 	c.ice.HandleData(now, local, remote)
 	c.pumpMedia(now) // the track comes before its packet
 	if p.Stream == 0 {

@@ -91,7 +91,7 @@ func (c *Core) pollMedia(now time.Time, t Transmit, buf []byte, maxSegments int)
 		m.band.estimator.HandleSent(now)
 	}
 	if !c.closed {
-		c.rest.moved = true
+		c.noteMedia(now)
 		c.ice.HandleSent(now)
 	}
 	return c.sending(t, n), true

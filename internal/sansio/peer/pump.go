@@ -92,6 +92,7 @@ func (c *Core) pumpDTLS(now time.Time) {
 		switch ev.Type {
 		case dtls.EventConnected:
 			c.updateConnectionState()
+			c.rest = rest{since: now}
 			c.startSCTP(now)
 			c.startMedia()
 		case dtls.EventFailed:

@@ -77,7 +77,7 @@ func (c *Core) handleDTLS(now time.Time, b []byte) (alive bool) {
 			continue
 		}
 		c.sctp.HandlePacket(now, p)
-		c.burst, c.rest.moved = true, true
+		c.burst = true
 	}
 	c.pumpDTLS(now)
 	return alive

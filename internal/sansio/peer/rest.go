@@ -8,18 +8,33 @@ const restAfter = 2 * time.Second
 
 // rest is what is known about a connection's pauses.
 type rest struct {
-	moved bool      // data was sent or received since maybeRest looked
-	since time.Time // when it saw that last
-	done  bool      // in this pause
+	out, in uint64    // what the association had moved when noteUse looked
+	since   time.Time // when that changed last
+	done    bool      // in this pause
+}
+
+// noteUse is called when SCTP packets have been sent, as they are soon after data has arrived too: it is acknowledged.
+func (c *Core) noteUse(now time.Time) {
+	out, in := c.sctp.Moved()
+	if out == c.rest.out && in == c.rest.in {
+		return
+	}
+	if out != c.rest.out {
+		c.ice.HandleSent(now) // the peer has to acknowledge it
+	}
+	c.rest = rest{out: out, in: in, since: now}
+	c.ice.HandleUse(now)
+}
+
+// noteMedia is called when packets of media have been sent or received.
+func (c *Core) noteMedia(now time.Time) {
+	c.rest.since, c.rest.done = now, false
+	c.ice.HandleUse(now)
 }
 
 // maybeRest is called at the end of each burst.
 func (c *Core) maybeRest(now time.Time) {
-	r := &c.rest
-	switch {
-	case r.moved:
-		*r = rest{since: now}
-	case !r.done && now.Sub(r.since) >= restAfter:
+	if r := &c.rest; !r.done && !r.since.IsZero() && now.Sub(r.since) >= restAfter {
 		r.done = true
 		if len(c.carry) == 0 {
 			c.carry = nil

@@ -39,7 +39,8 @@ func TestRoughPaths(t *testing.T) {
 }
 
 func roughTransfer(t *testing.T, seed uint64) {
-	w := newWorld(t, seed, roughPath(seed), Config{PassiveAnswer: seed&1 != 0})
+	// In 30 s one handshake in some thousand does not get through.
+	w := newWorld(t, seed, roughPath(seed), Config{PassiveAnswer: seed&1 != 0, HandshakeTimeout: 2 * time.Minute})
 	if seed&2 != 0 {
 		w.segments = 1
 	}
@@ -195,5 +196,56 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(good); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the application sends keeps the path watched closely; what SCTP sends by itself, as the HEARTBEATs that some peers send every 30 s, does not.
+func TestHeartbeatIsNoUse(t *testing.T) {
+	for _, data := range []bool{false, true} {
+		w := newWorld(t, 1, lan, Config{HeartbeatInterval: 20 * time.Second}, Config{})
+		a, b := w.connect()
+		w.run(time.Minute)
+		asked := w.core[1].Report().ICE.Pairs[0].ConsentRequestsSent
+		for i := range 12 {
+			if data {
+				w.send(i&1, [2]Handle{a, b}[i&1], body(i, 10))
+			}
+			w.run(20 * time.Second)
+		}
+		// Four minutes have sixteen intervals of an idle path, and 48 of one in use.
+		asked = w.core[1].Report().ICE.Pairs[0].ConsentRequestsSent - asked
+		if least, most := uint64(13), uint64(20); !data && (asked < least || asked > most) {
+			t.Errorf("%d checks of an idle path in four minutes", asked)
+		}
+		if least, most := uint64(40), uint64(60); data && (asked < least || asked > most) {
+			t.Errorf("%d checks in four minutes of a path in use", asked)
+		}
+	}
+}
+
+// Whenever data is sent and not answered it takes five seconds until the state says so.
+func TestUnansweredDataIsNoticed(t *testing.T) {
+	for seed := range uint64(100) {
+		w := newWorld(t, seed, lan)
+		a, _ := w.connect()
+		w.run(3*time.Second + time.Duration(seed)*100*time.Millisecond)
+		for i := range w.wire.Pipes {
+			w.wire.Pipes[i].SetConfig(simnet.Config{Down: true})
+		}
+		w.run(20 * time.Millisecond) // what was under way arrives
+		w.send(0, a, body(1, 10))
+		w.runUntil("disconnected", 5*time.Second, func() bool { return w.ear[0].connection() == Disconnected })
+	}
+}
+
+// A connection that has never carried data gives back what its setup has left as well.
+func TestRestWithoutChannels(t *testing.T) {
+	w := newWorld(t, 1, lan, Config{AlwaysData: true})
+	w.negotiate(0)
+	w.run(10 * time.Second)
+	for i, c := range w.core {
+		if w.ear[i].connection() != Connected || !c.rest.done {
+			t.Errorf("%c is %s, at rest: %v", 'A'+i, w.ear[i].connection().name(), c.rest.done)
+		}
 	}
 }

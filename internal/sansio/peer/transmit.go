@@ -65,8 +65,7 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 	if c.sctp != nil {
 		var n int
 		if t.Data, t.SegmentSize, n = c.appendRun(now, buf, maxSegments); n > 0 {
-			c.rest.moved = true
-			c.ice.HandleSent(now)
+			c.noteUse(now)
 			return c.sending(t, n), true
 		}
 		c.pumpSCTP(now) // what has left may have lowered a buffered amount

@@ -30,16 +30,18 @@ func (m *message) allSent() bool { return int(m.sent) == len(m.data) }
 type messagePool struct {
 	free *message
 	n    int
+	slab int // how many were made together last
 }
 
 const (
-	poolSlab = 32
+	poolSlab = 32   // how many are made together, at most: a connection may have few
 	poolKeep = 1024 // what stays when nothing is queued or in flight
 )
 
 func (p *messagePool) get() *message {
 	if p.free == nil {
-		slab := make([]message, poolSlab)
+		p.slab = min(2*p.slab+1, poolSlab)
+		slab := make([]message, p.slab)
 		for i := range slab {
 			p.put(&slab[i])
 		}

@@ -41,9 +41,9 @@ const (
 )
 
 func newPathMTU(mtu int, larger []int) pathMTU {
-	p := pathMTU{size: mtu, from: 1}
-	for _, n := range larger {
-		p.sizes = append(p.sizes, n&^3)
+	p := pathMTU{size: mtu, from: 1, sizes: make([]int, len(larger))}
+	for i, n := range larger {
+		p.sizes[i] = n &^ 3
 	}
 	return p
 }

@@ -49,6 +49,11 @@ type Drops struct {
 // InFlight is Stats.InFlight.
 func (a *Association) InFlight() int { return a.sent.flight }
 
+// Moved are numbers that grow whenever user data is sent, and received.
+func (a *Association) Moved() (out, in uint64) {
+	return a.stats.DataPacketsSent, a.stats.ChunksReceived
+}
+
 // Stats returns the numbers of now.
 func (a *Association) Stats() Stats {
 	s := a.stats

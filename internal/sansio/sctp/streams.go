@@ -6,8 +6,8 @@ type table[T any] struct {
 	pages []*[pageSize]T
 }
 
-// pageSize is small since most associations have a few streams.
-const pageSize = 4
+// pageSize is small since most associations have one or two streams.
+const pageSize = 2
 
 // get returns nil when the page of id was never used.
 func (t *table[T]) get(id StreamID) *T {
