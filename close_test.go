@@ -171,6 +171,7 @@ func testCallsAfterClose(t *testing.T, w *world) {
 		t.Run(fmt.Sprint("released=", released), func(t *testing.T) {
 			p, a, _ := w.connected(t, sim.Config{Handoff: -1}, nil, nil)
 			pc := p.pc[0]
+			sender := p.add(0, aTrack("track"))
 			p.must(pc.Close())
 			if released {
 				p.until("Done", func() bool { return done(pc) })
@@ -185,7 +186,17 @@ func testCallsAfterClose(t *testing.T, w *world) {
 				}
 				var args []reflect.Value
 				for j := range m.Type().NumIn() {
-					args = append(args, reflect.Zero(m.Type().In(j)))
+					switch in := m.Type().In(j); {
+					case m.Type().IsVariadic() && j == m.Type().NumIn()-1:
+					case in == reflect.TypeFor[rtc.TrackLocal]():
+						args = append(args, reflect.ValueOf(aTrack("late")))
+					case in == reflect.TypeFor[rtc.RTPCodecType]():
+						args = append(args, reflect.ValueOf(rtc.RTPCodecTypeVideo))
+					case in == reflect.TypeOf(sender):
+						args = append(args, reflect.ValueOf(sender))
+					default:
+						args = append(args, reflect.Zero(in))
+					}
 				}
 				err, _ := m.Call(args)[outs-1].Interface().(error)
 				var state *rtc.InvalidStateError
@@ -215,6 +226,15 @@ func testCallsAfterClose(t *testing.T, w *world) {
 			}
 			for _, f := range dcCalls {
 				f(a)
+			}
+			for _, f := range transceiverCalls {
+				f(sender.RTPTransceiver())
+			}
+			for _, f := range senderCalls {
+				f(sender)
+			}
+			for _, f := range receiverCalls {
+				f(sender.RTPTransceiver().Receiver())
 			}
 			p.until("Done", func() bool { return done(pc) })
 			if a.ReadyState() != rtc.DataChannelStateClosed || a.Close() != nil {

@@ -3,6 +3,7 @@ package rtc_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
@@ -26,6 +28,20 @@ var eventKinds = map[string]string{
 	"OnConnectionStateChange": "connection", "OnDataChannel": "channel", "OnDataChannelOpen": "open", "OnDataChannelMessage": "message",
 	"OnDataChannelBufferedAmountLow": "low", "OnDataChannelClosing": "closing", "OnDataChannelError": "error", "OnDataChannelClose": "close",
 	"OnTrack": "track", "OnTrackEnded": "trackended",
+}
+
+// powerKinds are the recorder's names of what the powers of a handler hear.
+var powerKinds = map[string]string{"OnRTP": "rtp", "OnRTCP": "rtcp", "OnKeyframeRequest": "keyframe", "OnBandwidthEstimate": "bandwidth"}
+
+// withPowers is r with all powers.
+func withPowers(r *recorder) rtc.EventHandler {
+	hear := func(kind string, pc *rtc.PeerConnection) { r.hear(kind, pc, nil, rtc.DataChannelMessage{}, nil) }
+	return rtc.Handlers(r, &rtc.HandlerFuncs{
+		RTP:               func(pc *rtc.PeerConnection, _ *rtc.TrackRemote, _ *rtp.Packet) { hear("rtp", pc) },
+		RTCP:              func(pc *rtc.PeerConnection, _ []rtcp.Packet) { hear("rtcp", pc) },
+		KeyframeRequest:   func(pc *rtc.PeerConnection, _ *rtc.RTPSender, _ string) { hear("keyframe", pc) },
+		BandwidthEstimate: func(pc *rtc.PeerConnection, _ int) { hear("bandwidth", pc) },
+	})
 }
 
 // pcCalls has a call of each method of PeerConnection, as a handler may make it.
@@ -78,6 +94,7 @@ var pcCalls = map[string]func(pc, peer *rtc.PeerConnection){
 	"GetSenders":        func(pc, _ *rtc.PeerConnection) { pc.GetSenders() },
 	"GetStats":          func(pc, _ *rtc.PeerConnection) { pc.GetStats() },
 	"GetTransceivers":   func(pc, _ *rtc.PeerConnection) { pc.GetTransceivers() },
+	"ID":                func(pc, _ *rtc.PeerConnection) { pc.ID() },
 	"ICECandidates": func(pc, _ *rtc.PeerConnection) {
 		for range pc.ICECandidates(canceled()) {
 		}
@@ -136,6 +153,7 @@ var transceiverCalls = map[string]func(t *rtc.RTPTransceiver){
 var senderCalls = map[string]func(s *rtc.RTPSender){
 	"AddEncoding":    func(s *rtc.RTPSender) { s.AddEncoding(aTrack("encoding")) },
 	"GetParameters":  func(s *rtc.RTPSender) { s.GetParameters() },
+	"GetStats":       func(s *rtc.RTPSender) { s.GetStats() },
 	"RTPTransceiver": func(s *rtc.RTPSender) { s.RTPTransceiver() },
 	"ReplaceTrack":   func(s *rtc.RTPSender) { s.ReplaceTrack(aTrack("replaced")) },
 	"SetParameters":  func(s *rtc.RTPSender) { s.SetParameters(s.GetParameters()) },
@@ -146,6 +164,7 @@ var senderCalls = map[string]func(s *rtc.RTPSender){
 var receiverCalls = map[string]func(r *rtc.RTPReceiver){
 	"GetContributingSources":    func(r *rtc.RTPReceiver) { r.GetContributingSources() },
 	"GetParameters":             func(r *rtc.RTPReceiver) { r.GetParameters() },
+	"GetStats":                  func(r *rtc.RTPReceiver) { r.GetStats() },
 	"GetSynchronizationSources": func(r *rtc.RTPReceiver) { r.GetSynchronizationSources() },
 	"RTPTransceiver":            func(r *rtc.RTPReceiver) { r.RTPTransceiver() },
 	"Track":                     func(r *rtc.RTPReceiver) { r.Track() },
@@ -283,7 +302,9 @@ func testEveryMethodInEveryHandler(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for method, kind := range eventKinds {
+	kinds := maps.Clone(eventKinds)
+	maps.Copy(kinds, powerKinds)
+	for method, kind := range kinds {
 		t.Run(method, func(t *testing.T) {
 			for name, f := range calls {
 				// One world has them all, the others a part.
@@ -303,7 +324,13 @@ func testMethodInHandler(t *testing.T, w *world, certificate *rtc.Certificate, k
 	})
 	defer guard.Stop()
 	cfg := sim.Config{Start: certificate.Expires().AddDate(0, 0, -10), Link: sim.Link{Delay: time.Millisecond}, Handoff: -1}
-	p := w.newPair(t, cfg, func(i int, b rtc.Builder) rtc.Builder {
+	handler := func(_ int, r *recorder) rtc.EventHandler { return r }
+	for _, power := range powerKinds {
+		if power == kind {
+			handler = func(_ int, r *recorder) rtc.EventHandler { return withPowers(r) }
+		}
+	}
+	p := w.newPairOf(t, cfg, handler, func(i int, b rtc.Builder) rtc.Builder {
 		return b.Certificates(*certificate).ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
 	})
 	fired, inside := 0, 0
@@ -356,6 +383,12 @@ func testMethodInHandler(t *testing.T, w *world, certificate *rtc.Certificate, k
 		camera.WriteRTP(packet(n))
 	}
 	settle(100*time.Millisecond, func() bool { return p.rec[1].has("track camera") })
+	if track := p.rec[1].track("camera"); track != nil {
+		track.RequestKeyframe()
+	}
+	if kind == "bandwidth" { // it comes with the first feedback
+		settle(time.Second, func() bool { return p.rec[0].has("bandwidth") })
+	}
 	dc.SendText("hello")
 	settle(100*time.Millisecond, func() bool { return p.rec[0].has("low data") && p.rec[1].has("message data hello") })
 	if far := p.rec[1].channel(0); far != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,14 +284,15 @@ func TestCodecsWithPion(t *testing.T) {
 func TestRepairWithPion(t *testing.T) {
 	for _, offerer := range eitherSide {
 		inBubble(t, offerer+" offers", func(t *testing.T) {
-			losing, n, lost := false, 0, 0
+			var losing atomic.Bool
+			var n, lost atomic.Int64
 			s := exhibit(t, newVNet(t, 10*time.Millisecond, func(c vnet.Chunk) bool {
 				b := c.UserData()
-				if !losing || len(b) < 12 || b[0]>>6 != 2 || b[1]&0x7f >= 64 && b[1]&0x7f < 96 {
+				if !losing.Load() || len(b) < 12 || b[0]>>6 != 2 || b[1]&0x7f >= 64 && b[1]&0x7f < 96 {
 					return true
 				}
-				if n++; n%10 == 0 {
-					lost++
+				if n.Add(1)%10 == 0 {
+					lost.Add(1)
 					return false
 				}
 				return true
@@ -305,15 +307,15 @@ func TestRepairWithPion(t *testing.T) {
 				s.warm(s.other(side), sources[i])
 			}
 			first := [2]int{sources[0].sent, sources[1].sent}
-			losing = true
+			losing.Store(true)
 			s.film(300, sources[0], sources[1])
-			losing = false
+			losing.Store(false)
 			s.film(20, sources[0], sources[1])
 			for i, side := range s.sides() {
 				s.sees(s.other(side), sources[i].ID(), first[i], first[i]+319, false)
 			}
-			if lost < 50 {
-				t.Errorf("the network has lost %d packets", lost)
+			if lost.Load() < 50 {
+				t.Errorf("the network has lost %d packets", lost.Load())
 			}
 		})
 	}

@@ -3,9 +3,9 @@ package rtc_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,9 +118,18 @@ func testReadRTP(t *testing.T, w *world) {
 			p := w.newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
 			s := newSource(t, vp8, "video")
 			p.add(0, s)
+			// A reader that waits in the API goes on beside everything else.
+			var mu sync.Mutex
 			var got []int
 			var end error
 			over := false
+			look := func(f func() bool) func() bool {
+				return func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return f()
+				}
+			}
 			read := func(track *rtc.TrackRemote) {
 				buf := make([]byte, 1500)
 				for {
@@ -137,16 +146,18 @@ func testReadRTP(t *testing.T, w *world) {
 						}
 						packet, err = track.ReadRTP(context.Background())
 					})
+					mu.Lock()
 					if err != nil {
-						end, over = err, true
-						return
-					}
-					n, err := number(packet)
-					if err != nil {
+						end = err
+					} else if n, err := number(packet); err != nil {
 						t.Error(err)
+					} else {
+						got = append(got, n)
 					}
-					if got = append(got, n); how == "before Close" && len(got) == 10 {
-						over = true
+					over = end != nil || how == "before Close" && len(got) == 10
+					leave := over
+					mu.Unlock()
+					if leave {
 						return
 					}
 				}
@@ -168,10 +179,10 @@ func testReadRTP(t *testing.T, w *world) {
 				p.pass(20 * time.Millisecond)
 			}
 			if how != "before Close" {
-				p.until("all packets", func() bool { return len(got) == 100 })
+				p.until("all packets", look(func() bool { return len(got) == 100 }))
 			}
 			p.must(p.pc[1].Close())
-			p.until("the end of the reader", func() bool { return over })
+			p.until("the end of the reader", look(func() bool { return over }))
 			if how == "before Close" {
 				return
 			}
@@ -453,31 +464,34 @@ func testTracks(t *testing.T, w *world) {
 	p.connects(0)
 	sources[0].send(1)
 	p.until("the first track", func() bool { return p.rec[1].has("track one") })
+	var mu sync.Mutex
 	var got []string
-	ended := false
 	p.actAside("listener", func() {
-		for track := range p.pc[1].Tracks(context.Background()) {
-			p.aside2(func() { got = append(got, track.ID()) })
+		listen := func(line string) {
+			mu.Lock()
+			got = append(got, line)
+			mu.Unlock()
 		}
-		p.aside2(func() { ended = true })
+		for track := range p.pc[1].Tracks(context.Background()) {
+			listen(track.ID())
+		}
+		listen("end")
 	})
-	p.until("the one of before", func() bool { return len(got) == 1 })
+	heard := func(n int) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(got) == n
+		}
+	}
+	p.until("the one of before", heard(1))
 	sources[1].send(1)
-	p.until("the second", func() bool { return len(got) == 2 })
+	p.until("the second", heard(2))
 	sources[2].send(1)
-	p.until("the third", func() bool { return len(got) == 3 })
+	p.until("the third", heard(3))
 	p.must(p.pc[1].Close())
-	p.until("the end", func() bool { return ended })
-	if !slices.Equal(got, []string{"one", "two", "three"}) {
+	p.until("the end", heard(4))
+	if !slices.Equal(got, []string{"one", "two", "three", "end"}) {
 		t.Errorf("got %q", got)
 	}
 }
-
-// aside2 takes the floor for f, in an actor that runs beside everything else.
-func (p *pair) aside2(f func()) {
-	p.floor.take()
-	defer p.floor.give()
-	f()
-}
-
-var _ = fmt.Sprint

@@ -63,7 +63,7 @@ func (l *loop) mediaStats(c *peer.Core) (sent []outbound, received []inbound) {
 	}
 	for _, t := range l.live {
 		if counts, ok := c.StreamCounts(t.stream); ok {
-			i := inbound{track: t, codec: t.codec, mid: counts.MID, counts: counts, discarded: uint32(t.inbox.dropped)}
+			i := inbound{track: t, codec: t.codec, mid: counts.MID, counts: counts, discarded: uint32(counts.Discarded + t.inbox.dropped)}
 			if t.chain != nil {
 				i.discarded += t.chain.stopped.Load()
 			}

@@ -265,3 +265,65 @@ func testStatsSelectors(t *testing.T, w *world) {
 		}
 	}
 }
+
+// What the application has no time for is received, and counted as discarded: when nobody reads a track, and when the handler stays.
+func TestStatsOfWhatIsNotTaken(t *testing.T) {
+	small := func(_ int, b rtc.Builder) rtc.Builder { return b.Media(rtc.MediaOptions{ReceiveQueue: 10}) }
+	discarded := func(t *testing.T, p *pair, want uint32) {
+		t.Helper()
+		if in := statsOf[webrtc.InboundRTPStreamStats](p.pc[1]); len(in) != 1 || in[0].PacketsReceived != 30 || in[0].PacketsDiscarded != want || in[0].PacketsLost != 0 {
+			t.Errorf("of 30 packets, %d to be discarded: %+v", want, in)
+		}
+	}
+	t.Run("unread", func(t *testing.T) {
+		p := newPair(t, sim.Config{}, small)
+		s := newSource(t, vp8, "video")
+		p.add(0, s)
+		p.connects(0)
+		for range 30 {
+			s.send(1)
+			p.pass(20 * time.Millisecond)
+		}
+		discarded(t, p, 20)
+	})
+	t.Run("busy handler", func(t *testing.T) {
+		p, v := simulated.viewers(t, sim.Config{}, small)
+		s := newSource(t, vp8, "video")
+		v[1].onRTP = func(*rtc.TrackRemote, *rtp.Packet) {
+			v[1].onRTP = nil
+			p.sleep(3 * time.Second)
+		}
+		p.add(0, s)
+		p.connects(0)
+		for range 30 {
+			s.send(1)
+			p.pass(20 * time.Millisecond)
+		}
+		discarded(t, p, 19)
+		p.pass(5 * time.Second)
+		if got := v[1].seen("video"); !slices.Equal(got, append([]int{0}, counted(20, 29)...)) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A connection's ID is its own while it lives, and another's afterwards: there are as many as there are connections at a time.
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 20 {
+		p := newPair(t, sim.Config{}, nil)
+		for _, pc := range p.pc {
+			seen[pc.ID()] = true
+		}
+		if p.pc[0].ID() == p.pc[1].ID() {
+			t.Fatalf("two connections are %q", p.pc[0].ID())
+		}
+		for _, pc := range p.pc {
+			p.must(pc.Close())
+		}
+		p.until("the end", func() bool { return done(p.pc[0]) && done(p.pc[1]) })
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d names for two connections at a time", len(seen))
+	}
+}

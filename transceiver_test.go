@@ -131,7 +131,7 @@ func testStopTransceiver(t *testing.T, w *world) {
 	p.connects(0)
 	s.send(1)
 	other.send(1)
-	p.until("tracks", func() bool { return len(v[1].tracks) == 2 })
+	p.until("tracks", func() bool { return v[1].has("track video") && v[1].has("track audio") })
 	near, far := sender.RTPTransceiver(), p.pc[1].GetTransceivers()[0]
 	p.must(near.Stop())
 	if sender.Track() != nil || near.Direction() != rtc.RTPTransceiverDirectionInactive || near.Stopped() {

@@ -18,7 +18,6 @@ type flow struct {
 	out  *simnet.Pipe
 	now  time.Time
 	sent []Result // not yet told
-	due  []Result // arrival known
 	back []feedback
 	debt float64 // bytes that the encoder has made and the pacer holds
 	next time.Time

@@ -9,7 +9,10 @@ func (s *Session) CreateAnswer() (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	c, full := s.build(lines, Answer)
+	c, full, err := s.build(lines, Answer)
+	if err != nil {
+		return Description{}, err
+	}
 	s.lastAnswer, s.answerStale = c, false
 	return Description{Answer, full}, nil
 }

@@ -56,8 +56,8 @@ func (c *created) take(typ Type) *parsed {
 	return p
 }
 
-// build writes a description. full has the candidates that were gathered.
-func (s *Session) build(lines []mline, typ Type) (c created, full string) {
+// build writes a description. full has the candidates that were gathered. What is larger than what we would take of others is an error.
+func (s *Session) build(lines []mline, typ Type) (c created, full string, err error) {
 	d := sdp.SessionDescription{
 		// RFC 9429, section 5.2.1: the address of the o= line "SHOULD be set to a non-meaningful address […] to prevent leaking a local
 		// IP address".
@@ -100,6 +100,9 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string) {
 	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: "trickle"})
 
 	text := marshal(&d)
+	if n := bytes.Count(text, []byte("\n")); len(lines) > maxSections || n > maxLines || len(text)+32 > maxSize { // its version may grow
+		return c, "", errorf(Operation, "%d sections make a description of %d lines", len(lines), n)
+	}
 	if below := s.hashBelow(text, lines); below != s.origin.below {
 		s.origin.version++
 		s.origin.below = below
@@ -113,7 +116,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string) {
 			c.owners[i] = lines[i].transceiver
 		}
 	}
-	return c, s.withGathered(c.parsed)
+	return c, s.withGathered(c.parsed), nil
 }
 
 // hashBelow hashes the part of a description below its o= line, and the candidates of its sections.

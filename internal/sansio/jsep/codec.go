@@ -276,11 +276,18 @@ func h264Level(id string) int {
 	return level
 }
 
+// common is what of a is in b too; a itself, if that is all.
 func common(a, b []Feedback) (both []Feedback) {
-	for _, f := range a {
-		if slices.ContainsFunc(b, func(g Feedback) bool {
+	in := func(f Feedback) bool {
+		return slices.ContainsFunc(b, func(g Feedback) bool {
 			return strings.EqualFold(f.Type, g.Type) && strings.EqualFold(f.Parameter, g.Parameter)
-		}) {
+		})
+	}
+	if !slices.ContainsFunc(a, func(f Feedback) bool { return !in(f) }) {
+		return a
+	}
+	for _, f := range a {
+		if in(f) {
 			both = append(both, f)
 		}
 	}

@@ -209,6 +209,9 @@ func states(t *testing.T, ops []byte) (map[SignalingState]bool, bool) {
 	for _, op := range ops {
 		who, arg := int(op&1), int(op>>1&3)
 		me, to := s[who], s[1-who]
+		if full := len(me.Transceivers()) > 20; full && (op>>3%19 == 12 || op>>3%19 == 13) {
+			continue // a session with more of them is no other
+		}
 		before := snapshot(me)
 		var err error
 		switch op >> 3 % 19 {

@@ -72,6 +72,7 @@ func directed(l, r *mediaAttributes, answering bool) (send, receive []Codec) {
 	if answering {
 		first, second = second, first
 	}
+	send, receive = make([]Codec, 0, len(first)), make([]Codec, 0, len(first))
 	for i := range first {
 		f := &first[i]
 		k := counterpart(f, first, second)

@@ -342,3 +342,35 @@ func TestHugeMediaOffers(t *testing.T) {
 		t.Errorf("%d sections", len(b.Media()))
 	}
 }
+
+// A description that would be larger than any that is taken cannot be made: that is told, by an offer and by an answer.
+func TestDescriptionsThatWouldBeTooLarge(t *testing.T) {
+	a := newTestSession(t, "alice", withMedia)
+	for range maxSections + 1 {
+		addTransceiver(t, a, TransceiverInit{Kind: Audio, Direction: SendRecv})
+	}
+	unchanged(t, a, "too many sections", func() {
+		_, err := a.CreateOffer(OfferOptions{})
+		wantKind(t, err, Operation, "more sections than a description may have")
+	})
+
+	_, good := offerOf(t)
+	_, section, _ := strings.Cut(good, "m=video")
+	section, _, _ = strings.Cut(section, "m=application")
+	text, mids := edit(t, good[:strings.Index(good, "m=")], "BUNDLE 0 1 2", "BUNDLE 1"), ""
+	short := "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 102 103\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:98 VP9/90000\r\n" +
+		"a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n" +
+		"a=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\na=rtpmap:102 H264/90000\r\na=fmtp:102 packetization-mode=1;profile-level-id=42e01f\r\na=rtcp-fb:* nack\r\na=rtcp-fb:* nack pli\r\n" +
+		"a=rtcp-fb:* ccm fir\r\na=rtcp-fb:* goog-remb\r\na=rtcp-fb:* transport-cc\r\na=mid:"
+	text += "m=video" + section
+	for i := range maxSections - 1 {
+		text += short + fmt.Sprintf("x%d\r\n", i)
+		mids += fmt.Sprintf(" x%d", i)
+	}
+	b := newTestSession(t, "bobby", withMedia)
+	setRemote(t, b, Description{Offer, edit(t, text, "BUNDLE 1", "BUNDLE 1"+mids)})
+	unchanged(t, b, "a long answer", func() {
+		_, err := b.CreateAnswer()
+		wantKind(t, err, Operation, "an answer of many lines")
+	})
+}

@@ -14,7 +14,10 @@ func (s *Session) CreateOffer(o OfferOptions) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	c, full := s.build(lines, Offer)
+	c, full, err := s.build(lines, Offer)
+	if err != nil {
+		return Description{}, err
+	}
 	s.lastOffer, s.offerStale = c, false
 	return Description{Offer, full}, nil
 }

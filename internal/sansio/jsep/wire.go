@@ -123,6 +123,28 @@ func (d *document) span(i int) (from, to int) {
 	return from, to
 }
 
+// line is the text of a line: a part of the document's, as all is that outlives the parser, so that a description is kept once.
+func (d *document) line(i int) string {
+	start := 0
+	if i > 0 {
+		start = d.lines[i-1].end
+	}
+	return d.text[start : d.lines[i].end-len("\r\n")]
+}
+
+// attributes are those of section i, or of the session level for -1.
+func (d *document) attributes(i int) []sdp.Attribute {
+	from, to := d.span(i)
+	list := make([]sdp.Attribute, 0, to-from)
+	for ; from < to; from++ {
+		if l, ok := strings.CutPrefix(d.line(from), "a="); ok {
+			key, value, _ := strings.Cut(l, ":")
+			list = append(list, sdp.Attribute{Key: key, Value: value})
+		}
+	}
+	return list
+}
+
 // wrong makes the error for attribute a of section i, or of the session level for -1.
 func (d *document) wrong(i int, a sdp.Attribute) *Error {
 	err := &Error{Kind: Syntax, Detail: "malformed a=" + a.Key}
@@ -161,7 +183,8 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
 	var inherited transportAttributes
 	ended, bundled := false, 0
-	for _, a := range in.Attributes {
+	session := d.attributes(-1)
+	for _, a := range session {
 		switch a.Key {
 		case "ice-lite":
 			p.lite = true
@@ -183,24 +206,22 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	}
 	p.trickles = inherited.trickle
 	for i, m := range in.MediaDescriptions {
-		s := &p.sections[i]
-		*s = section{
-			kind: m.MediaName.Media, proto: strings.Join(m.MediaName.Protos, "/"), formats: m.MediaName.Formats,
-			port: m.MediaName.Port.Value, ended: ended, end: len(d.text),
-		}
+		s, attributes := &p.sections[i], d.attributes(i)
+		name := strings.Fields(d.line(d.first[i])[len("m="):])
+		*s = section{kind: name[0], proto: name[2], formats: name[3:], port: m.MediaName.Port.Value, ended: ended, end: len(d.text)}
 		if i+1 < len(d.first) {
 			s.end = d.lines[d.first[i+1]-1].end
 		}
-		for _, a := range m.Attributes {
+		for _, a := range attributes {
 			if !s.read(a) {
 				return nil, d.wrong(i, a)
 			}
 		}
 		s.transport.inherit(&inherited)
-		if !s.readData(m.Attributes) {
+		if !s.readData(attributes) {
 			return nil, &Error{Kind: Syntax, Line: d.lines[d.first[i]].number, Detail: "malformed application section"}
 		}
-		if bad, above := s.readMedia(in.Attributes, m.Attributes); above {
+		if bad, above := s.readMedia(session, attributes); above {
 			return nil, d.wrong(-1, *bad)
 		} else if bad != nil {
 			return nil, d.wrong(i, *bad)

@@ -105,6 +105,7 @@ func (s *section) readMedia(session, attributes []sdp.Attribute) (bad *sdp.Attri
 		return nil, false
 	}
 	s.media = m
+	m.codecs = make([]Codec, 0, min(len(s.formats), 128))
 	for _, f := range s.formats {
 		if pt, err := strconv.ParseUint(f, 10, 7); err == nil && m.codec(uint8(pt)) == nil {
 			m.codecs = append(m.codecs, wellKnown(uint8(pt)))
@@ -125,6 +126,7 @@ func (s *section) readMedia(session, attributes []sdp.Attribute) (bad *sdp.Attri
 		}
 	}
 	r.finish()
+	shareFeedback(m.codecs)
 	return nil, false
 }
 
@@ -252,6 +254,18 @@ func (r *mediaReader) readFeedback(value string) bool {
 		add(c)
 	}
 	return true
+}
+
+// shareFeedback has formats with the same feedback, as most of a section are, keep it once.
+func shareFeedback(codecs []Codec) {
+	for i := range codecs {
+		c := &codecs[i]
+		if k := slices.IndexFunc(codecs[:i], func(o Codec) bool { return slices.Equal(o.Feedback, c.Feedback) }); k >= 0 {
+			c.Feedback = codecs[k].Feedback
+		} else if c.Feedback != nil {
+			c.Feedback = append(make([]Feedback, 0, len(c.Feedback)), c.Feedback...)
+		}
+	}
 }
 
 // readExtension reads "3 urn:…" or "3/sendonly urn:… attributes" (RFC 8285 section 8).

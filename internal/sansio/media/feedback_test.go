@@ -493,3 +493,31 @@ func TestStatusChunks(t *testing.T) {
 		}
 	}
 }
+
+// However often a peer asks for packets again, what is sent again is bounded by what is sent.
+func TestTooManyRequests(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: time.Millisecond})
+	for _, m := range p.end {
+		m.SetSections([]Section{videoSection("v")})
+	}
+	v := p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+	all := make([]uint16, 1000)
+	for i := range all {
+		all[i] = uint16(i)
+	}
+	b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: 2000, Nacks: rtcp.NackPairsFromSequenceNumbers(all)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 1000 {
+		p.send(0, v, n, vp8, 1000)
+		if err := p.end[1].WriteRTCP(append([]byte(nil), b...)); err != nil {
+			t.Fatal(err)
+		}
+		p.wait(5 * time.Millisecond)
+	}
+	c, _ := p.end[0].SenderCounts(v)
+	if first := c.Bytes - c.RetransmittedBytes; first != 1_000_000 || c.RetransmittedBytes > first+maxCredit || c.RetransmittedBytes < first {
+		t.Errorf("%d bytes were sent, and %d again", first, c.RetransmittedBytes)
+	}
+}

@@ -79,6 +79,7 @@ type Machine struct {
 	queues     [numClasses]fifo
 	pace       pacer
 	sentLog    sentLog
+	credit     int  // bytes that may be sent again
 	foreign    bool // packets came with transport-wide numbers of their own
 	rtcp       [][]byte
 	report     instant // when the next reports are due
@@ -104,7 +105,7 @@ func New(cfg Config) (*Machine, error) {
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	m := &Machine{cfg: cfg, rand: rand.New(rand.NewChaCha8(seed)), bindings: make(map[uint32]binding)}
+	m := &Machine{cfg: cfg, rand: rand.New(rand.NewChaCha8(seed)), bindings: make(map[uint32]binding), credit: maxCredit}
 	m.ssrc = m.rand.Uint32()
 	return m, nil
 }

@@ -224,3 +224,45 @@ func (p *pair) send(end int, id SenderID, n int, pt uint8, size int) {
 		p.fatalf("packet %d: %v", n, err)
 	}
 }
+
+// With each profile that DTLS may negotiate media and reports come through, and packets leave in runs of the length that they really have.
+func TestProfiles(t *testing.T) {
+	for _, profile := range []srtp.ProtectionProfile{
+		srtp.ProtectionProfileAes128CmHmacSha1_80, srtp.ProtectionProfileAes128CmHmacSha1_32,
+		srtp.ProtectionProfileAeadAes128Gcm, srtp.ProtectionProfileAeadAes256Gcm,
+	} {
+		p := newPair(t, 1, simnet.Config{})
+		for i, m := range p.end {
+			m.SetSections([]Section{videoSection("v")})
+			if err := m.SetKeys(keys(profile, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v := p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+		for n := range 100 {
+			for k := range 4 {
+				p.send(0, v, 5*n+k, vp8, 500)
+			}
+			p.send(0, v, 5*n+4, vp8, 100)
+			run, size, count := p.end[0].PollRun(p.now, make([]byte, 0, 10_000), 64)
+			for len(run) > 0 && count > 0 {
+				if b := run[:min(size, len(run))]; isRTCP(b) {
+					p.receive(1, b)
+				} else if got, ok := p.end[1].HandleRTP(p.now, b); !ok || len(got.Payload) != 500 && len(got.Payload) != 100 {
+					t.Fatalf("%v: a segment of %d bytes is no packet", profile, len(b))
+				}
+				run = run[min(size, len(run)):]
+			}
+			p.wait(20 * time.Millisecond)
+		}
+		c, _ := p.end[0].SenderCounts(v)
+		if c.Packets != 500 || c.Remote.At.IsZero() {
+			t.Errorf("%v: %+v", profile, c)
+		}
+	}
+	if (&Machine{}).SetKeys(Keys{Profile: 99}) != ErrProfile {
+		t.Error("an unknown profile is taken")
+	}
+}
+
+func isRTCP(b []byte) bool { return b[1] >= 192 && b[1] <= 223 }

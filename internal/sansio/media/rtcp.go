@@ -188,9 +188,17 @@ func (m *Machine) repair(s *sender, seq uint16) {
 	if pl := s.enc.payload(p.b[1] & 127); pl == nil || !pl.NACK || s.enc.RTX != 0 && pl.RTXType == 0 {
 		return
 	}
+	if m.credit < len(p.b) {
+		return // the peer asks again
+	}
+	m.credit -= len(p.b)
 	p.queued = true
 	m.queues[classRepair].push(queued{s, n, classRepair, true})
 }
+
+// maxCredit bounds the bytes that may be sent again in excess of what is sent for the first time. When more than half is lost there is no room for
+// repairs, which would only make it worse; and a peer must not make us send without end.
+const maxCredit = 500_000
 
 // askedForKeyframe tells of a request, but not of those that come before its answer can have arrived.
 func (m *Machine) askedForKeyframe(s *sender) {

@@ -53,6 +53,7 @@ type StreamCounts struct {
 	Packets, Bytes, HeaderBytes       uint64 // received, repaired ones included, duplicates not; Bytes are of payloads
 	Lost                              int64  // RFC 3550 appendix A.3: expected less received
 	Duplicates                        uint64
+	Discarded                         uint64 // received, and never given to the user: see Discard
 	Repaired                          uint64 // packets that came by RTX or again after a NACK
 	RTXPackets, RTXBytes              uint64
 	NACKs, PLIs, FIRs                 uint64 // sent; NACKs by packets that were asked for
@@ -187,6 +188,13 @@ func (m *Machine) stream(id StreamID) *stream {
 		}
 	}
 	return nil
+}
+
+// Discard counts a packet of a stream that the user had no time for.
+func (m *Machine) Discard(id StreamID) {
+	if s := m.stream(id); s != nil {
+		s.counts.Discarded++
+	}
 }
 
 // StreamCounts returns the numbers of a stream; false: there is none of that name.

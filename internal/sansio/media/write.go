@@ -91,6 +91,7 @@ func (m *Machine) leave(next queued, p *packet, plain []byte, header int) {
 	} else {
 		s.counts.QueueDelay += m.now.since(p.put)
 		s.timestamp, s.stampedAt = binary.BigEndian.Uint32(plain[4:]), p.put
+		m.credit = min(m.credit+len(plain), maxCredit)
 	}
 	switch {
 	case !next.rtx:

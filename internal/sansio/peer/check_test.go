@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/sansrtc/rtc/internal/sansio/dtls"
@@ -26,7 +25,7 @@ func (c *Core) check(h *ear) {
 		e := ev.at(i)
 		must(e.kind == 0 && e.data == nil, "a polled event is kept")
 	}
-	empty, packets := 0, 0
+	empty, packets, rtcp := 0, 0, 0
 	for i := range ev.n {
 		switch ev.at(i).kind {
 		case 0:
@@ -34,10 +33,12 @@ func (c *Core) check(h *ear) {
 		case EventRTP:
 			packets++
 			must(i >= ev.firstRTP, "a packet is at %d, before the first", i)
+		case EventRTCP:
+			rtcp++
 		}
 	}
 	must(empty == ev.empty && packets == ev.rtp, "%d places are empty and %d packets, %d and %d are counted", empty, packets, ev.empty, ev.rtp)
-	must(packets <= cmp.Or(c.cfg.Media.ReceiveQueue, defaultReceiveQueue), "%d packets wait", packets)
+	must(max(packets, rtcp) <= c.receiveQueue() && rtcp == ev.rtcp, "%d packets wait, and %d of RTCP, of which %d are counted", packets, rtcp, ev.rtcp)
 	more := 0
 	connection, iceState := h.connection(), h.ice
 	charges, messages, closed := 0, 0, connection == Closed

@@ -92,6 +92,7 @@ type events struct {
 
 	empty int // places among n that are empty
 	rtp   int // packets among them
+	rtcp  int // and those of RTCP
 	// No packet is before this place. It only moves on, so that looking for the oldest packet costs what was put in between, once.
 	firstRTP int
 }
@@ -100,9 +101,12 @@ func (e *events) at(i int) *queuedEvent { return &e.ring[(e.head+i)&(len(e.ring)
 
 func (e *events) push(ev Event) {
 	q := queuedEvent{data: ev.Data, charge: ev.Charge, source: uint32(ev.Channel), kind: ev.Kind, state: ev.State, isString: ev.IsString}
-	if ev.Kind == EventRTP {
+	switch ev.Kind {
+	case EventRTP:
 		q.source = uint32(ev.Stream)
 		e.rtp++
+	case EventRTCP:
+		e.rtcp++
 	}
 	if ev.Params != nil || ev.Candidate != nil || ev.Err != nil || ev.Server != "" || ev.Media != nil {
 		q.more = true
@@ -209,8 +213,11 @@ func (e *events) takeRTP() Event {
 
 // remove empties a place. When it is the first, it goes, and so do the empty ones behind it.
 func (e *events) remove(i int) {
-	if e.at(i).kind == EventRTP {
+	switch e.at(i).kind {
+	case EventRTP:
 		e.rtp--
+	case EventRTCP:
+		e.rtcp--
 	}
 	*e.at(i) = queuedEvent{} // the ring must not keep a message alive
 	e.empty++

@@ -276,7 +276,7 @@ func TestNewSource(t *testing.T) {
 
 // Packets wait for the application up to a bound. Then the oldest go, are counted, and their memory comes back; other events stay, and in order.
 func TestSlowApplication(t *testing.T) {
-	w := newMediaWorld(t, 1, lan, MediaConfig{ReceiveQueue: 50})
+	w := newMediaWorld(t, 1, lan, MediaConfig{ReceiveQueue: 50, WantRTCP: true})
 	w.packet(0, w.video[0], 0, 0, 100)
 	w.run(100 * time.Millisecond)
 	w.unread = true
@@ -285,6 +285,9 @@ func TestSlowApplication(t *testing.T) {
 		if n%100 == 0 {
 			w.send(0, w.chat[0], body(n/100, 10))
 		}
+		if n%10 == 0 {
+			w.must(w.core[0].WriteRTCP(w.now, []byte{0x80, 201, 0, 1, 0, 0, 0, 1}))
+		}
 		w.run(time.Millisecond)
 		if held := len(w.buffers[1]); held > 50 {
 			w.fatalf("%d packets are held", held)
@@ -292,9 +295,15 @@ func TestSlowApplication(t *testing.T) {
 	}
 	w.run(time.Second)
 	if places := len(w.core[1].events.ring); places > 512 {
-		t.Errorf("%d places for 50 packets and 20 messages", places)
+		t.Errorf("%d places for 50 packets, as many of RTCP and 20 messages", places)
 	}
 	dropped := w.core[1].Report().DroppedMedia
+	if c, _ := w.core[1].StreamCounts(w.ear[1].video().Stream); c.Discarded != dropped || c.Packets != 2000 {
+		t.Errorf("%d packets were dropped, of the stream %d of %d", dropped, c.Discarded, c.Packets)
+	}
+	if r := w.core[1].Report(); w.core[1].events.rtcp != 50 || r.DroppedRTCP < 100 {
+		t.Errorf("%d packets of RTCP wait, %d were dropped", w.core[1].events.rtcp, r.DroppedRTCP)
+	}
 	w.unread = false
 	w.flush()
 	got := w.ear[1].video().got[1:]

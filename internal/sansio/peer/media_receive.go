@@ -11,6 +11,8 @@ import (
 // defaultReceiveQueue is how many packets wait for the application.
 const defaultReceiveQueue = 1024
 
+func (c *Core) receiveQueue() int { return cmp.Or(c.cfg.Media.ReceiveQueue, defaultReceiveQueue) }
+
 // handleMedia takes an RTP or RTCP packet from where an authenticated check came from.
 func (c *Core) handleMedia(now time.Time, local, remote netip.AddrPort, b []byte) {
 	m := c.media
@@ -27,7 +29,11 @@ func (c *Core) handleMedia(now time.Time, local, remote netip.AddrPort, b []byte
 		c.ice.HandleData(now, local, remote)
 		c.estimate(now, m.machine.PollResults())
 		c.pumpMedia(now)
-		if c.cfg.Media.WantRTCP {
+		switch {
+		case !c.cfg.Media.WantRTCP:
+		case c.events.rtcp >= c.receiveQueue():
+			c.stats.DroppedRTCP++
+		default:
 			c.events.push(Event{Kind: EventRTCP, Data: append([]byte(nil), plain...)})
 		}
 		return
@@ -49,9 +55,10 @@ func (c *Core) handleMedia(now time.Time, local, remote netip.AddrPort, b []byte
 		data = make([]byte, len(p.Raw))
 	}
 	copy(data, p.Raw)
-	if c.events.rtp >= cmp.Or(c.cfg.Media.ReceiveQueue, defaultReceiveQueue) {
+	if c.events.rtp >= c.receiveQueue() {
 		e := c.events.takeRTP()
 		c.stats.DroppedMedia++
+		m.machine.Discard(e.Stream)
 		c.FreeRTP(&e)
 	}
 	c.events.push(Event{Kind: EventRTP, Stream: p.Stream, Data: data})

@@ -18,6 +18,7 @@ type Stats struct {
 	DroppedUnauthenticated uint64 // DTLS from where no authenticated check has come from
 	DroppedEarly           uint64 // before there was anybody to take it
 	DroppedMedia           uint64 // RTP packets that waited for the application when too many others did
+	DroppedRTCP            uint64 // RTCP packets for which there was no room behind others that wait for it; the core has heeded them
 	IgnoredCandidates      uint64 // remote candidates that cannot be used
 	SendErrors             uint64
 	DTLSError              error // why DTLS has failed
