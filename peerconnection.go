@@ -21,7 +21,6 @@ import (
 // https://w3c.github.io/webrtc-pc/#interface-definition
 type PeerConnection struct {
 	builder Builder // as given; its configuration is superseded by the one below
-	key     peer.Certificate
 	loop    loop
 
 	configuration Configuration // guarded by loop.mu
@@ -42,7 +41,6 @@ func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate)
 	}
 	pc := &PeerConnection{
 		builder:           b,
-		key:               key,
 		configuration:     b.configuration,
 		log:               silent,
 		gatheringComplete: make(chan struct{}),
@@ -224,7 +222,7 @@ func (pc *PeerConnection) GetConfiguration() (c Configuration) {
 func (pc *PeerConnection) currentConfiguration() Configuration {
 	c := &pc.configuration
 	if len(c.Certificates) == 0 {
-		own, err := pionCertificate(pc.key)
+		own, err := pionCertificate(pc.loop.core.Certificate())
 		if err != nil {
 			panic("BUG: rtc: own certificate: " + err.Error())
 		}

@@ -16,10 +16,11 @@ import (
 func (pc *PeerConnection) GetStats() StatsReport {
 	var r peer.Report
 	var opened, closed uint32
+	var own []byte
 	l := &pc.loop
 	now := l.now()
 	l.view(func(c *peer.Core) {
-		r = c.Report()
+		r, own = c.Report(), c.Certificate().Chain[0]
 		opened, closed = l.channelsOpened, l.channelsClosed
 	})
 	s := statsReport{report: StatsReport{}, at: webrtc.StatsTimestamp(float64(now.UnixNano()) / float64(time.Millisecond))}
@@ -32,7 +33,7 @@ func (pc *PeerConnection) GetStats() StatsReport {
 		return s.report
 	}
 	s.candidates(r)
-	s.transport(r, pc.key.Chain[0])
+	s.transport(r, own)
 	if r.HasSCTP {
 		s.association(r)
 	}
