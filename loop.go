@@ -34,9 +34,9 @@ type loop struct {
 	released bool
 
 	dispatching bool
+	told        bool   // the last event was told
 	queued      signal // events came while dispatching
 	subscribers []*subscriber
-	told        bool            // the last event was told
 	candidates  []*ICECandidate // gathered in this generation, for those who ask later
 	incoming    []*DataChannel  // made by the peer and not closed, likewise
 

@@ -22,7 +22,6 @@ import (
 type PeerConnection struct {
 	builder Builder // as given; its configuration is superseded by the one below
 	id      uint32
-	key     peer.Certificate
 	loop    loop
 
 	configuration Configuration // guarded by loop.mu
@@ -40,7 +39,6 @@ func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate)
 	pc := &PeerConnection{
 		builder:           b,
 		id:                newID(),
-		key:               key,
 		configuration:     b.configuration,
 		log:               silent,
 		gatheringComplete: make(chan struct{}),
@@ -246,7 +244,7 @@ func (pc *PeerConnection) GetConfiguration() (c Configuration) {
 func (pc *PeerConnection) currentConfiguration() Configuration {
 	c := &pc.configuration
 	if len(c.Certificates) == 0 {
-		own, err := pionCertificate(pc.key)
+		own, err := pionCertificate(pc.loop.core.Certificate())
 		if err != nil {
 			panic("BUG: rtc: own certificate: " + err.Error())
 		}

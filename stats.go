@@ -18,10 +18,11 @@ func (pc *PeerConnection) GetStats() StatsReport { return pc.stats().report }
 func (pc *PeerConnection) stats() *statsReport {
 	var r peer.Report
 	var opened, closed uint32
+	var own []byte
 	l := &pc.loop
 	s := &statsReport{report: StatsReport{}, at: statsTime(l.now())}
 	l.view(func(c *peer.Core) {
-		r = c.Report()
+		r, own = c.Report(), c.Certificate().Chain[0]
 		opened, closed = l.channelsOpened, l.channelsClosed
 		s.outbounds, s.inbounds = l.mediaStats(c)
 	})
@@ -40,7 +41,7 @@ func (pc *PeerConnection) stats() *statsReport {
 		return s
 	}
 	s.candidates(r)
-	s.transport(r, pc.key.Chain[0])
+	s.transport(r, own)
 	if r.HasSCTP {
 		s.association(r)
 	}

@@ -39,7 +39,7 @@ var (
 	smallFigures  = []figure{{"messages/s", true}, {"CPU µs/message", false}, {"allocs/message", false}}
 	pingFigures   = []figure{{"p50 µs", false}, {"p99 µs", false}}
 	setupFigures  = []figure{{"p50 ms", false}, {"p99 ms", false}, {"CPU ms/pair", false}, {"allocs/pair", false}}
-	idleFigures   = []figure{{"goroutines/connection", false}, {"idle CPU ms/connection/min", false}}
+	idleFigures   = []figure{{"goroutines/connection", false}, {"just used CPU ms/connection/min", false}, {"idle CPU ms/connection/min", false}}
 	memoryFigures = []figure{{"KiB/connection", false}, {"heap KiB/connection", false}, {"live KiB/connection", false}, {"stack KiB/connection", false}}
 	pathFigures   = []figure{{"Mbit/s", true}}
 	fanoutFigures = []figure{{"CPU µs/packet", false}, {"allocs/packet", false}, {"most packets/s", true}, {"CPU µs/packet at most", false}, {"lost %", false}, {"goroutines/connection", false}}
@@ -73,7 +73,7 @@ var allRows = slices.Concat(
 		{name: "ping-pong-64B", figures: pingFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: pingPong(false)},
 		{name: "ping-pong-64B-2proc", figures: pingFigures, stacks: rivals, takes: 3200 * ms, measure: pingPong(true)},
 		{name: "setup", figures: setupFigures, stacks: rivals, others: runtimes, takes: time.Second, measure: setup},
-		{name: "idle", figures: idleFigures, stacks: rivals, others: runtimes, takes: 45 * time.Second, quiet: true, measure: idle},
+		{name: "idle", figures: idleFigures, stacks: rivals, others: runtimes, takes: 71 * time.Second, quiet: true, measure: idle},
 	},
 	[]row{
 		pathRow("path-20ms", 20*ms, 0), pathRow("path-50ms", 50*ms, 0), pathRow("path-100ms", 100*ms, 0),

@@ -66,8 +66,12 @@ type Event struct {
 
 // Conn is one end of a DTLS connection. It is not safe for concurrent use.
 type Conn struct {
-	cfg   Config
-	state State
+	cfg     Config
+	state   State
+	sentCCS bool // the peer has been told of our epoch 1, and that is where alerts go
+	// The last unauthenticated alert, to tell of it when nothing else explains a timeout.
+	plainAlert    Alert
+	hasPlainAlert bool
 
 	// Handshake. giveUp is zero until the handshake has begun, and when it is complete.
 	hs      handshake12
@@ -78,9 +82,6 @@ type Conn struct {
 	// refused is why the message that is due was not accepted when it came, until a better one comes.
 	refused   *HandshakeError
 	refusedAt time.Time
-	// The last unauthenticated alert, to tell of it when nothing else explains a timeout.
-	plainAlert    Alert
-	hasPlainAlert bool
 
 	// Records. Epoch 1 can be read when opener is there; what comes before waits in early. Invariant: early is empty when opener is there.
 	opener   *recordCipher
@@ -88,7 +89,6 @@ type Conn struct {
 	early    hold
 	sealer   *recordCipher // epoch 1; may be there before ChangeCipherSpec is sent
 	writeSeq [2]uint64     // next sequence number of epochs 0 and 1
-	sentCCS  bool          // the peer has been told of our epoch 1, and that is where alerts go
 
 	// What leaves. Application data that comes before the peer is verified waits in held. Invariant: held is empty when connected.
 	alerts []outAlert

@@ -25,14 +25,14 @@ type flight struct {
 	items []flightItem
 	// Where PollWrite is: items[item] from offset on. Invariant: item <= len(items), and offset < len(items[item].message) or 0.
 	item, offset int
-	wantsAnswer  bool      // the timer runs
 	sends        int       // transmissions begun
 	sentAt       time.Time // when the last one began
 	// answers is the last message of the peer's flight that this one answers. When it comes again, the peer has not got this flight.
-	answers    uint16
-	isAnswer   bool
-	initialRTO time.Duration
-	maxRTO     time.Duration
+	answers     uint16
+	isAnswer    bool
+	wantsAnswer bool // the timer runs
+	initialRTO  time.Duration
+	maxRTO      time.Duration
 }
 
 // flightItem is a handshake message, or ChangeCipherSpec when message is nil.

@@ -30,20 +30,20 @@ type handshake12 struct {
 	expect     uint8 // type of the message that is due
 	complete   bool  // both Finished messages have been verified or sent; nothing says yet who the peer is
 	sendSeq    uint16
+	srtp       SRTPProfile
+	peerKind   keyKind
 	transcript transcript
 
 	hello        *clientHello // client: what we sent; server: what the client sent; nil when complete
 	clientRandom [randomLen]byte
 	serverRandom [randomLen]byte
 	suite        *cipherSuite
-	srtp         SRTPProfile
 	own          *ecdh.PrivateKey
 	begun        int                // server: length of the transcript where the client's next flight begins
 	peerPoint    []byte             // of the peer's key exchange message
 	request      certificateRequest // client
 	peerChain    [][]byte
 	peerKey      crypto.PublicKey
-	peerKind     keyKind
 	master       []byte
 	mac          hash.Hash // HMAC with master; nil when complete
 }

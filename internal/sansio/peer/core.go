@@ -123,6 +123,9 @@ func answeringRole(passive bool) jsep.DTLSRole {
 // than 1200 bytes, up to 16 KiB: PollWrite's buffer has to hold that. It is heeded until the association starts.
 func (c *Core) SetWholeDatagrams(whole bool) { c.whole = whole }
 
+// Certificate is the Config's.
+func (c *Core) Certificate() Certificate { return c.cfg.Certificate }
+
 // HandleTimeout does what is due at now.
 func (c *Core) HandleTimeout(now time.Time) {
 	if c.closed {
