@@ -217,3 +217,26 @@ func TestBandwidth(t *testing.T) {
 		}
 	}
 }
+
+// Media, in either direction, keeps the path watched closely; without any the connection turns to the pace of an idle one.
+func TestMediaIsUse(t *testing.T) {
+	for from := range 2 {
+		w := newMediaWorld(t, 1, lan)
+		asked := func() uint64 { return w.core[0].Report().ICE.Pairs[0].ConsentRequestsSent }
+		w.run(time.Minute)
+		before := asked()
+		w.run(4 * time.Minute)
+		if n := asked() - before; n < 13 || n > 20 {
+			t.Errorf("%d checks of an idle path in four minutes", n)
+		}
+		before = asked()
+		for n := range 240 {
+			w.packet(from, w.audio[from], 0, n, 100)
+			w.run(time.Second)
+		}
+		if n := asked() - before; n < 40 || n > 60 {
+			t.Errorf("%d checks in four minutes in which %c sends", n, 'A'+from)
+		}
+		w.close()
+	}
+}
