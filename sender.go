@@ -276,7 +276,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 		if err := l.outside(b.unbind); err != nil {
 			l.pc.log.Warnf("unbind track: %v", err)
 		}
-		b.ended = true
+		b.end()
 		return true, nil
 	case b == nil && sends && e.track != nil && e.refused != want:
 		b = l.newBinding(s, i, want)
@@ -288,7 +288,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 			return err
 		})
 		if err != nil {
-			b.live, b.ended = false, true
+			b.end()
 			if e.bound == b {
 				e.bound = nil
 			}
