@@ -115,6 +115,7 @@ func (s *lossySocket) Send(d *runtime.Datagrams) error {
 // A network that loses 5 % of the datagrams, each way, stops nothing: what is lost of the video is asked for and sent again, from the page
 // to Go and from Go to the page.
 func TestLoss(t *testing.T) {
+	t.Parallel()
 	rt := newLossy(0.05)
 	p, _ := reflectingNoise(t, rtc.MimeTypeVP8, 2000, func(b rtc.Builder) rtc.Builder { return b.Runtime(rt) })
 	p.plays("0", 10)

@@ -46,6 +46,7 @@ func agree(p *page, g *mediaPeer) {
 // A connection is changed by both sides, one after the other: tracks are added and removed, directions changed, transceivers stopped and
 // their sections used again. What was there plays on.
 func TestRenegotiation(t *testing.T) {
+	t.Parallel()
 	p, g := reflecting(t, rtc.MimeTypeVP8)
 	p.plays("0", 10)
 	p.hums("1")
@@ -158,6 +159,7 @@ func (p *page) mlines() (n int) {
 
 // An offer that is taken back, by either side, leaves nothing, and stops nothing.
 func TestMediaRollback(t *testing.T) {
+	t.Parallel()
 	for _, who := range []offerer{browserOffers, goOffers} {
 		t.Run(string(who), func(t *testing.T) {
 			p, g := reflecting(t, rtc.MimeTypeVP8)

@@ -12,6 +12,7 @@ var codecs = []struct{ name, mime, fmtp string }{
 
 // What the other tests rest on, without Go: two connections of the page's own show what the page's helpers tell, and which codecs there are.
 func TestMediaPage(t *testing.T) {
+	t.Parallel()
 	c := mediaChromium(t)
 	for _, codec := range codecs {
 		t.Run(codec.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 // What the page sends comes back as it was: pictures whose numbers grow, in the codec that was asked for, and the tone; whoever offers.
 func TestReflect(t *testing.T) {
+	t.Parallel()
 	for _, codec := range codecs {
 		t.Run(codec.name, func(t *testing.T) {
 			p, g := reflecting(t, codec.mime)
@@ -48,6 +49,7 @@ func TestReflect(t *testing.T) {
 
 // The camera and the microphone, as a person would use them, beside a data channel; and what it looks like.
 func TestCamera(t *testing.T) {
+	t.Parallel()
 	p, g := mediaChromium(t).openMedia(t), newMediaPeer(t)
 	video, audio := out(t, rtc.MimeTypeVP8, "video"), out(t, rtc.MimeTypeOpus, "audio")
 	g.add(video)
@@ -90,6 +92,7 @@ func (p *page) frame(mid, name string) {
 
 // What the two sides tell each other by RTCP is understood: Go's reports and transport-wide feedback by Chromium, and Chromium's by Go.
 func TestReports(t *testing.T) {
+	t.Parallel()
 	p, g := reflecting(t, rtc.MimeTypeVP8)
 	p.plays("0", 10)
 	for _, kind := range []string{"audio", "video"} {
@@ -116,6 +119,7 @@ func TestReports(t *testing.T) {
 
 // A decoder that has seen no keyframe asks for one, and gets it through Go: the page's PLI reaches us, and ours the page.
 func TestKeyframeRequests(t *testing.T) {
+	t.Parallel()
 	p, g := mediaChromium(t).openMedia(t), newMediaPeer(t)
 	video := out(t, rtc.MimeTypeVP8, "video")
 	g.add(video)
@@ -145,6 +149,7 @@ func TestKeyframeRequests(t *testing.T) {
 
 // replaceTrack needs no negotiation: with null nothing is sent, and with another track the same stream goes on.
 func TestReplaceTrack(t *testing.T) {
+	t.Parallel()
 	t.Run("by Go", func(t *testing.T) {
 		p, g := reflecting(t, rtc.MimeTypeVP8)
 		p.plays("0", 10)
@@ -187,6 +192,7 @@ func (p *page) still(mid string) {
 
 // An ICE restart, by either side, does not stop the pictures.
 func TestICERestartDuringMedia(t *testing.T) {
+	t.Parallel()
 	for _, who := range []offerer{browserOffers, goOffers} {
 		t.Run(string(who), func(t *testing.T) {
 			p, g := reflecting(t, rtc.MimeTypeVP8)

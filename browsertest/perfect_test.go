@@ -163,6 +163,7 @@ func (n *negotiator) settle() {
 // one. What comes meanwhile is decoded on; it is not asked whether it is shown, because Chromium 156, also between pages of its own, shows nothing
 // more of a track that it had when it takes back its own offer for the other side's.
 func TestGlare(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"the page", "Go"} {
 		t.Run(who+" is polite", func(t *testing.T) {
 			p, g := mediaChromium(t).openMedia(t), newMediaPeer(t)

@@ -77,6 +77,7 @@ func vp8Keyframe(b []byte) bool {
 // The page's encodings come as one track each, with their RIDs and one ID; each of them can be shown, and one stream can go from one to the
 // other.
 func TestSimulcastFromTheBrowser(t *testing.T) {
+	t.Parallel()
 	p, g := mediaChromium(t).openMedia(t), newMediaPeer(t)
 	p.call(nil, `layers => {
 		pc.addTransceiver(counting(960, 540, 10), {direction: "sendonly", sendEncodings: layers});
@@ -116,6 +117,7 @@ func TestSimulcastFromTheBrowser(t *testing.T) {
 
 // Chromium takes no simulcast: its answer to an offer of it has no rids, and then one encoding is sent, without a RID.
 func TestSimulcastToTheBrowser(t *testing.T) {
+	t.Parallel()
 	p, g := mediaChromium(t).openMedia(t), newMediaPeer(t)
 	p.call(nil, `() => { pc.addTransceiver(counting(320, 240, 15), {direction: "sendonly"}); }`)
 	negotiate(p, g.peer, browserOffers)

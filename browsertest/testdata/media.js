@@ -3,6 +3,7 @@
 // fields that every codec keeps at any size. So whoever sees a received picture knows which one was sent.
 
 const columns = 4, rows = 3;
+let pictures = 0; // were made, by all tracks of the page
 
 // counting is a video track whose frames are numbered, and have so many flakes of noise.
 function counting(width, height, fps, noise = 0) {
@@ -10,10 +11,9 @@ function counting(width, height, fps, noise = 0) {
 	const writer = track.writable.getWriter();
 	const canvas = new OffscreenCanvas(width, height);
 	const g = canvas.getContext("2d", {willReadFrequently: true});
-	let n = 0;
 	const timer = setInterval(() => {
 		if (track.readyState === "ended") return clearInterval(timer);
-		n++;
+		const n = ++pictures;
 		for (let bit = 0; bit < columns * rows; bit++) {
 			g.fillStyle = n >> bit & 1 ? "white" : "black";
 			g.fillRect(bit % columns * width / columns, Math.floor(bit / columns) * height / rows, width / columns, height / rows);
