@@ -33,6 +33,9 @@ func (l *loop) dispatchMedia(ev *peer.Event) {
 			break // it was stopped
 		}
 		rid := t.sender.encodings[m.Encoding].rid
+		if b := t.sender.encodings[m.Encoding].bound; b != nil {
+			b.ask()
+		}
 		l.publish(Event{Kind: EventKeyframeRequest, Sender: &t.sender, RID: rid})
 		if h := l.optional.keyframe; h != nil {
 			l.tell(func(EventHandler) { h.OnKeyframeRequest(pc, &t.sender, rid) })

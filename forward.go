@@ -3,6 +3,7 @@ package rtc
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // burst is what the handler of a connection forwards of packets that have arrived together: which connections it writes them to. What is written
@@ -12,10 +13,12 @@ type burst struct {
 	owner   *loop
 	payload atomic.Pointer[byte] // of the packet that the handler is being told, while others wait behind it
 	slot    *atomic.Pointer[burst]
-	told    int // packets since the last flush
+	told    int           // packets since the last flush
+	packets atomic.Uint64 // that were told
 
 	mu    sync.Mutex // may be taken holding the mu of any loop
 	loops []*loop    // have something to flush
+	seen  uint64     // what packets was at the last look
 }
 
 // forwarding has the bursts that are under way: no more than dispatches run at a time, and it does no harm when a slot is not free.
@@ -45,6 +48,7 @@ func (b *burst) tell(payload []byte, more bool) {
 	if more && len(payload) > 0 && (b.slot != nil || b.begin()) {
 		b.payload.Store(&payload[0])
 		b.told++
+		b.packets.Add(1)
 	}
 }
 
@@ -74,9 +78,25 @@ func (b *burst) add(l *loop) {
 	b.loops = append(b.loops, l)
 	b.mu.Unlock()
 	if first {
-		b.owner.host.Wake() // so that there is a Turn, and a flush, when the handler overstays
+		b.owner.host.Wake() // so that there is a Turn, and a look, when the handler overstays
 	}
 }
+
+// look flushes when the handler is still at the packet at which it was at the last look. It reports whether another look is needed.
+func (b *burst) look() bool {
+	b.mu.Lock()
+	packets, waiting := b.packets.Load(), len(b.loops) > 0
+	stays := packets == b.seen
+	b.seen = packets
+	b.mu.Unlock()
+	if waiting && stays {
+		b.flush()
+	}
+	return waiting && !stays
+}
+
+// lookAgain is between looks at a handler that overstays.
+const lookAgain = time.Millisecond
 
 // flush sends what was written so far. It is called without the mu of any loop.
 func (b *burst) flush() {

@@ -36,9 +36,10 @@ type interceptors struct {
 	rtcp  interceptor.RTCPWriter
 	read  interceptor.RTCPReader
 
-	reading sync.Mutex // guards the two below: who reads a track inside a handler may be another goroutine than the one that dispatches
+	reading sync.Mutex // guards the three below: who reads a track inside a handler may be another goroutine than the one that dispatches
 	current []byte     // what the readers at the bottom give
 	scratch []byte     // what the chain reads into
+	parsed  rtp.Packet // and what it is then
 
 	failed     atomic.Uint64 // packets that came and an interceptor's error has stopped
 	suppressed atomic.Uint64 // packets of interceptors that do what the connection does
@@ -204,6 +205,9 @@ func (s *remoteStream) readRTP(packet []byte) ([]byte, bool) {
 	s.c.reading.Lock()
 	defer s.c.reading.Unlock()
 	b, _, err := s.c.pass(s.reader.Read, packet)
+	if err == nil {
+		err = s.c.parsed.Unmarshal(b) // nobody else looks whether it is a packet still
+	}
 	if err != nil {
 		s.stopped.Add(1)
 		return nil, false
@@ -234,7 +238,7 @@ func (l *loop) intercepted(t *TrackRemote, ev *peer.Event) (ok bool) {
 
 // streamInfo is what interceptors are told of what is sent.
 func (b *binding) streamInfo(codec RTPCodecParameters) *interceptor.StreamInfo {
-	return streamInfo(b.id, b.ssrc, b.rtx, codec, b.parameters.Codecs, b.parameters.HeaderExtensions)
+	return streamInfo(b.id, b.ssrc, b.rtx, codec, b.CodecParameters(), b.HeaderExtensions())
 }
 
 // streamInfo fills what interceptors are told of a stream as pion does.

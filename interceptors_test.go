@@ -517,3 +517,34 @@ func testInterceptorsNumber(t *testing.T, w *world) {
 		}
 	}
 }
+
+// What an interceptor makes of a packet may be none any more: it is gone, and counted.
+func TestInterceptorsThatBreakPackets(t *testing.T) { everywhere(t, testInterceptorsThatBreak) }
+
+func testInterceptorsThatBreak(t *testing.T, w *world) {
+	p, v, _ := w.intercepted(t, func(_ int, f *filter) {
+		f.receive = func(b []byte, n int) (int, error) {
+			switch n := b[n-1] % 3; n { // as good as chance
+			case 0:
+				return int(n), nil
+			case 1:
+				b[0] |= 0x20 // padding, of a length that it does not have
+				b[len(b)-1] = 255
+				return 13, nil
+			}
+			return n, nil
+		}
+	})
+	s := newSource(t, vp8, "video")
+	p.add(0, s)
+	p.connects(0)
+	s.send(30)
+	p.until("packets", func() bool {
+		in := statsOf[webrtc.InboundRTPStreamStats](p.pc[1])
+		return len(in) == 1 && in[0].PacketsReceived == 30 && int(in[0].PacketsDiscarded)+len(v[1].seen("video")) == 30
+	})
+	if n := len(v[1].seen("video")); n == 0 || n == 30 {
+		t.Errorf("%d of 30 packets are left", n)
+	}
+	v[1].right(t)
+}

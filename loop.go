@@ -88,7 +88,7 @@ func (l *loop) Receive(now time.Time, _ runtime.UDPSocket, d *runtime.Datagrams)
 
 // Turn implements runtime.Loop.
 func (l *loop) Turn(now time.Time) runtime.Next {
-	l.forward.flush() // has something only while a handler overstays
+	again := l.forward.look() // finds something only while a handler overstays
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latest = now
@@ -101,6 +101,9 @@ func (l *loop) Turn(now time.Time) runtime.Next {
 	l.armed, early = l.core.PollWindow()
 	if l.dispatching && l.core.HasEvents() {
 		l.queued.broadcast()
+	}
+	if again && (l.armed.IsZero() || l.armed.After(now.Add(lookAgain))) {
+		l.armed, early = now.Add(lookAgain), 0
 	}
 	return runtime.Next{
 		At:     l.armed,

@@ -65,10 +65,10 @@ func (pc *PeerConnection) RemoveTrack(sender *RTPSender) error {
 		return errForeign
 	}
 	err := pc.loop.update(func(c *peer.Core, now time.Time) error { return c.RemoveTrack(now, sender.transceiver.id) })
-	if err != nil {
-		return err
+	if err == nil {
+		sender.remove()
 	}
-	return sender.remove()
+	return err
 }
 
 // AddTransceiverFromKind is W3C's addTransceiver with a kind: an m-line without a track, which by default wants to send and receive. At most

@@ -437,6 +437,33 @@ func testKeyframeRequest(t *testing.T, w *world) {
 	})
 }
 
+// A track that encodes hears of a keyframe request by the reader that it was bound with, until it is unbound.
+func TestTrackReadsKeyframeRequest(t *testing.T) { everywhere(t, testTrackReadsKeyframeRequest) }
+
+func testTrackReadsKeyframeRequest(t *testing.T, w *world) {
+	p, v := w.viewers(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
+	own := &ownTrack{id: "own", kind: rtc.RTPCodecTypeVideo}
+	var ctx rtc.TrackLocalContext
+	own.in = func(c rtc.TrackLocalContext) { ctx = c }
+	sender := p.add(0, own)
+	p.connects(0)
+	p.must(own.write(0))
+	p.until("track", func() bool { return v[1].track("own") != nil })
+	v[1].track("own").RequestKeyframe()
+	p.until("the request", func() bool { return v[0].has("keyframe") })
+	b := make([]byte, 100)
+	n, _, err := ctx.RTCPReader().Read(b, nil)
+	p.must(err)
+	var pli rtcp.PictureLossIndication
+	if err := pli.Unmarshal(b[:n]); err != nil || pli.MediaSSRC != uint32(ctx.SSRC()) {
+		t.Errorf("the track reads %v, %v", b[:n], err)
+	}
+	p.must(sender.ReplaceTrack(nil))
+	if _, _, err := ctx.RTCPReader().Read(b, nil); !errors.Is(err, io.EOF) {
+		t.Errorf("after it was unbound: %v", err)
+	}
+}
+
 // The bandwidth estimate is told, and grows on a path that carries what is sent.
 func TestBandwidthEstimate(t *testing.T) {
 	p, v := simulated.viewers(t, sim.Config{Link: sim.Link{Delay: 20 * time.Millisecond}}, nil)

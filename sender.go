@@ -79,7 +79,8 @@ func (s *RTPSender) ReplaceTrack(track TrackLocal) error {
 		if err := s.setTrack("", false); err != nil {
 			return err
 		}
-		return s.replace(s.encodings, nil)
+		s.remove()
+		return nil
 	}
 	if mediaKind(track.Kind()) != s.transceiver.kind {
 		return errTrackKind
@@ -95,7 +96,7 @@ func (s *RTPSender) ReplaceTrack(track TrackLocal) error {
 	if err := s.setTrack(track.ID(), true); err != nil {
 		return err
 	}
-	return s.replace([]*encoding{e}, track)
+	return s.replace(e, track)
 }
 
 func (s *RTPSender) setTrack(id string, has bool) error {
@@ -116,22 +117,15 @@ func (s *RTPSender) encodingOf(rid string) *encoding {
 	return nil
 }
 
-// replace gives the encodings another track, and if it cannot be bound, the old one.
-func (s *RTPSender) replace(list []*encoding, track TrackLocal) error {
+// replace gives an encoding another track, and if it cannot be bound, the old one.
+func (s *RTPSender) replace(e *encoding, track TrackLocal) error {
 	l := s.transceiver.loop
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var old TrackLocal
-	for _, e := range list {
-		old = e.track
-		e.setTrack(track)
-	}
+	old := e.track
+	e.setTrack(track)
 	err := s.rebind()
-	if err == nil || track == nil {
-		return nil // what Unbind says changes nothing: the track is not sent
-	}
-	e := list[0]
-	if e.refused == [2]uint32{e.version, s.version} { // it is still what was wanted
+	if err != nil && e.refused == [2]uint32{e.version, s.version} { // it is still what was wanted
 		e.setTrack(old)
 		if again := s.rebind(); again != nil {
 			l.pc.log.Warnf("bind the track of before again: %v", again)
@@ -145,8 +139,16 @@ func (e *encoding) setTrack(track TrackLocal) {
 	e.version++
 }
 
-// remove takes the tracks away, as RemoveTrack and Stop do.
-func (s *RTPSender) remove() error { return s.replace(s.encodings, nil) }
+// remove takes all tracks away. What their Unbind says changes nothing, and rebind logs it.
+func (s *RTPSender) remove() {
+	l := s.transceiver.loop
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range s.encodings {
+		e.setTrack(nil)
+	}
+	_ = s.rebind()
+}
 
 // AddEncoding adds another encoding of the same track, for simulcast: track has a RID of its own, and the ID, StreamID and kind of the sender's
 // first one, which has a RID too. It is possible until the sender is negotiated. Errors: TypeError, InvalidModificationError when it was.
@@ -276,7 +278,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 		if err := l.outside(b.unbind); err != nil {
 			l.pc.log.Warnf("unbind track: %v", err)
 		}
-		b.ended = true
+		b.end()
 		return true, nil
 	case b == nil && sends && e.track != nil && e.refused != want:
 		b = l.newBinding(s, i, want)
@@ -288,7 +290,7 @@ func (s *RTPSender) bring(i int) (called bool, err error) {
 			return err
 		})
 		if err != nil {
-			b.live, b.ended = false, true
+			b.end()
 			if e.bound == b {
 				e.bound = nil
 			}

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
 	"github.com/pion/interceptor"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4/pkg/rtcerr"
 
@@ -17,18 +17,20 @@ import (
 
 // binding is one Bind of a track: the context that the track is given, and the writer that it has.
 type binding struct {
-	loop       *loop
-	sender     *RTPSender
-	index      int // of the encoding
-	id         string
-	track      TrackLocal
-	parameters RTPParameters
-	ssrc, rtx  SSRC
+	loop      *loop
+	sender    *RTPSender
+	section   *peer.MediaSection // that it is for
+	index     int                // of the encoding
+	id        string
+	track     TrackLocal
+	ssrc, rtx SSRC
 
 	// Guarded by loop.mu.
 	versions [2]uint32          // of the encoding's track and of the sender
 	live     bool               // it is the encoding's: packets are sent
 	ended    bool               // it was unbound
+	wanted   bool               // a keyframe, and nobody has read it
+	asked    signal             // wanted or ended has come
 	codec    RTPCodecParameters // that Bind has chosen
 	header   rtp.Header         // of what Write was given; kept so that it costs nothing
 
@@ -46,22 +48,20 @@ var bindings atomic.Uint64
 func (l *loop) newBinding(s *RTPSender, i int, versions [2]uint32) *binding {
 	section := s.section
 	return &binding{
-		loop: l, sender: s, index: i, id: strconv.FormatUint(bindings.Add(1), 10), track: s.encodings[i].track,
-		parameters: RTPParameters{
-			HeaderExtensions: headerExtensions(section.Extensions),
-			Codecs:           codecsParameters(section.Kind, section.Send),
-		},
+		loop: l, sender: s, section: section, index: i, id: strconv.FormatUint(bindings.Add(1), 10), track: s.encodings[i].track,
 		ssrc: SSRC(section.Encodings[i].SSRC), rtx: SSRC(section.Encodings[i].RTX),
 		versions: versions, live: true,
 	}
 }
 
 // CodecParameters implements TrackLocalContext.
-func (b *binding) CodecParameters() []RTPCodecParameters { return slices.Clone(b.parameters.Codecs) }
+func (b *binding) CodecParameters() []RTPCodecParameters {
+	return codecsParameters(b.section.Kind, b.section.Send)
+}
 
 // HeaderExtensions implements TrackLocalContext.
 func (b *binding) HeaderExtensions() []RTPHeaderExtensionParameter {
-	return slices.Clone(b.parameters.HeaderExtensions)
+	return headerExtensions(b.section.Extensions)
 }
 
 // SSRC implements TrackLocalContext.
@@ -80,13 +80,44 @@ func (b *binding) WriteStream() TrackLocalWriter { return b }
 func (b *binding) ID() string { return b.id }
 
 // RTCPReader implements TrackLocalContext.
-func (b *binding) RTCPReader() interceptor.RTCPReader { return noRTCP{} }
+func (b *binding) RTCPReader() interceptor.RTCPReader { return keyframeRequests{b} }
 
-// noRTCP has nothing to read: what a sender is to hear comes by KeyframeHandler, BandwidthHandler and RTCPHandler.
-type noRTCP struct{}
+// keyframeRequests gives a track what RTCP has for whoever encodes: that the peer wants a keyframe, as a PLI. All else the connection sees to.
+type keyframeRequests struct{ b *binding }
 
-func (noRTCP) Read([]byte, interceptor.Attributes) (int, interceptor.Attributes, error) {
-	return 0, nil, io.EOF
+// Read waits for the next request; io.EOF when the track is unbound.
+func (r keyframeRequests) Read(p []byte, a interceptor.Attributes) (int, interceptor.Attributes, error) {
+	b, l := r.b, r.b.loop
+	for {
+		l.mu.Lock()
+		wanted, ended := b.wanted, b.ended || l.released
+		b.wanted = false
+		asked := b.asked.wait()
+		l.mu.Unlock()
+		switch {
+		case wanted:
+			pli, err := rtcp.PictureLossIndication{MediaSSRC: uint32(b.ssrc)}.Marshal()
+			if err == nil && len(p) < len(pli) {
+				err = io.ErrShortBuffer
+			}
+			return copy(p, pli), a, err
+		case ended:
+			return 0, a, io.EOF
+		}
+		<-asked
+	}
+}
+
+// ask tells the track that a keyframe is wanted. It is called with mu held.
+func (b *binding) ask() {
+	b.wanted = true
+	b.asked.broadcast()
+}
+
+// end says that the track was unbound. It is called with mu held.
+func (b *binding) end() {
+	b.live, b.ended = false, true
+	b.asked.broadcast()
 }
 
 // closedWriter is what a writer returns after the connection has closed; pion's users look for io.ErrClosedPipe.

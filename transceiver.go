@@ -92,7 +92,7 @@ func (t *RTPTransceiver) Receiver() *RTPReceiver { return &t.receiver }
 func (t *RTPTransceiver) Stop() error {
 	err := t.loop.update(func(c *peer.Core, now time.Time) error { return c.StopTransceiver(now, t.id) })
 	if err == nil {
-		err = t.sender.remove()
+		t.sender.remove()
 	}
 	return err
 }

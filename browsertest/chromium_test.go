@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	}
 	pages = httptest.NewServer(http.FileServerFS(files))
 	code := m.Run()
-	for _, c := range running {
+	for _, c := range running.list {
 		c.close()
 	}
 	pages.Close()
@@ -64,15 +64,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// running are the browsers that tests share. Tests that run in parallel do not start them.
-var running []*chromium
+// running are the browsers that tests share.
+var running struct {
+	sync.Mutex
+	list []*chromium
+}
 
 // launched is a browser that starts when it is first asked for, and ends with the program.
 func launched(flags map[string]any) func() (*chromium, error) {
 	return sync.OnceValues(func() (*chromium, error) {
 		c, err := launch(flags)
 		if err == nil {
-			running = append(running, c)
+			running.Lock()
+			running.list = append(running.list, c)
+			running.Unlock()
 		}
 		return c, err
 	})

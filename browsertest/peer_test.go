@@ -30,6 +30,17 @@ func (m *mailbox[T]) put(x T) {
 	}
 }
 
+// poll gives the oldest if there is one.
+func (m *mailbox[T]) poll() (x T, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.kept) == 0 {
+		return x, false
+	}
+	x, m.kept = m.kept[0], m.kept[1:]
+	return x, true
+}
+
 // take gives the oldest; ok is false when nothing came in time.
 func (m *mailbox[T]) take() (x T, ok bool) {
 	late := time.After(patience)
@@ -75,27 +86,37 @@ type peer struct {
 
 func newPeer(t *testing.T) *peer {
 	t.Helper()
-	p := &peer{
+	p := unconnected(t)
+	p.build(rtc.NewBuilder().Handler(p))
+	return p
+}
+
+// unconnected is a peer whose connection is yet to be built, by a handler that embeds it.
+func unconnected(t *testing.T) *peer {
+	return &peer{
 		t:          t,
 		states:     newMailbox[rtc.PeerConnectionState](),
 		candidates: newMailbox[*rtc.ICECandidate](),
 		events:     map[string]*mailbox[event]{},
 		channels:   map[string]*rtc.DataChannel{},
 	}
-	pc, err := rtc.NewBuilder().Handler(p).Build(context.Background())
+}
+
+func (p *peer) build(b rtc.Builder) {
+	p.t.Helper()
+	pc, err := b.Build(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	p.pc = pc
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		pc.Close()
 		select {
 		case <-pc.Done():
 		case <-time.After(patience):
-			t.Error("the connection did not end after Close")
+			p.t.Error("the connection did not end after Close")
 		}
 	})
-	return p
 }
 
 func (p *peer) box(label string) *mailbox[event] {

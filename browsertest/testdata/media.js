@@ -3,20 +3,24 @@
 // fields that every codec keeps at any size. So whoever sees a received picture knows which one was sent.
 
 const columns = 4, rows = 3;
+let pictures = 0; // were made, by all tracks of the page
 
-// counting is a video track whose frames are numbered.
-function counting(width, height, fps) {
+// counting is a video track whose frames are numbered, and have so many flakes of noise.
+function counting(width, height, fps, noise = 0) {
 	const track = new MediaStreamTrackGenerator({kind: "video"});
 	const writer = track.writable.getWriter();
 	const canvas = new OffscreenCanvas(width, height);
 	const g = canvas.getContext("2d", {willReadFrequently: true});
-	let n = 0;
 	const timer = setInterval(() => {
 		if (track.readyState === "ended") return clearInterval(timer);
-		n++;
+		const n = ++pictures;
 		for (let bit = 0; bit < columns * rows; bit++) {
 			g.fillStyle = n >> bit & 1 ? "white" : "black";
 			g.fillRect(bit % columns * width / columns, Math.floor(bit / columns) * height / rows, width / columns, height / rows);
+		}
+		for (let i = 0; i < noise; i++) {
+			g.fillStyle = `rgb(128 128 128 / ${Math.random() / 7})`;
+			g.fillRect(Math.random() * width, Math.random() * height, 8, 8);
 		}
 		const frame = new VideoFrame(canvas, {timestamp: performance.now() * 1000});
 		writer.write(frame).catch(() => clearInterval(timer));
@@ -73,6 +77,7 @@ function startMedia(configuration) {
 const log = [];
 
 function show(name, track) {
+	if (shown[name]?.srcObject.getTracks()[0] === track) return; // it comes again after a while without
 	shown[name]?.remove();
 	const element = shown[name] = document.createElement(track.kind);
 	Object.assign(element, {autoplay: true, muted: track.kind === "video", playsInline: true, controls: track.kind === "audio", title: name});
@@ -105,6 +110,12 @@ async function outbound(mid) {
 		.map(s => ({...s, mimeType: stats.get(s.codecId)?.mimeType, remote: stats.get(s.remoteId)}))
 		.sort((a, b) => (a.rid ?? "").localeCompare(b.rid ?? ""));
 }
+
+// record waits for getStats' record of a type and kind in which a number is not zero.
+const record = (type, kind, number) => eventually(async () => {
+	for (const s of (await pc.getStats()).values()) if (s.type === type && s.kind === kind && s[number]) return s;
+	return null;
+});
 
 // eventually asks until what comes is not null.
 async function eventually(ask) {
@@ -174,4 +185,47 @@ function picture(mid) {
 	canvas.height = video.videoHeight;
 	canvas.getContext("2d").drawImage(video, 0, 0);
 	return canvas.toDataURL("image/png").split(",")[1];
+}
+
+// The page's side of W3C's perfect negotiation (webrtc-pc section 10.7).
+let signals, polite, makingOffer, ignoreOffer, answering;
+
+function perfect(isPolite) {
+	signals = new Mailbox();
+	polite = isPolite;
+	makingOffer = ignoreOffer = answering = false;
+	pc.onnegotiationneeded = async () => {
+		makingOffer = true;
+		await pc.setLocalDescription();
+		signals.put({description: pc.localDescription.toJSON()});
+		makingOffer = false;
+	};
+	pc.onicecandidate = e => { if (e.candidate) signals.put({candidate: e.candidate.toJSON()}); };
+}
+
+async function signalled({description}) {
+	const collision = description.type === "offer" && (makingOffer || !(pc.signalingState === "stable" || answering));
+	ignoreOffer = collision && !polite;
+	if (ignoreOffer) return;
+	answering = description.type === "answer";
+	await pc.setRemoteDescription(description);
+	answering = false;
+	if (description.type === "offer") {
+		await pc.setLocalDescription();
+		signals.put({description: pc.localDescription.toJSON()});
+	}
+}
+
+// signalsOfPage is what the page has to say, as soon as there is something, or nothing after a while.
+async function signalsOfPage() {
+	for (const late = performance.now() + 1000; !signals.kept.length && performance.now() < late;) await new Promise(resolve => setTimeout(resolve, 2));
+	return signals.kept.splice(0);
+}
+
+// doing is what is going on after a moment: nothing, when that is empty.
+async function doing() {
+	await new Promise(resolve => setTimeout(resolve, 30));
+	if (pc.signalingState !== "stable") return pc.signalingState;
+	if (makingOffer) return "making an offer";
+	return signals.kept.length ? "about to say something" : "";
 }
