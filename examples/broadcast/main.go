@@ -42,7 +42,7 @@ func main() {
 
 // station has the tracks that everybody watches.
 type station struct {
-	audio, video *webrtc.TrackLocalStaticRTP
+	audio, video relay // used by the publisher's connection
 
 	mu        sync.Mutex
 	publisher *rtc.PeerConnection
@@ -58,7 +58,7 @@ func newStation() (*station, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &station{audio: audio, video: video}, nil
+	return &station{audio: relay{out: audio}, video: relay{out: video}}, nil
 }
 
 var errTaken = errors.New("somebody publishes already")
@@ -71,7 +71,7 @@ func (s *station) begin(ctx context.Context, query url.Values) (*rtc.PeerConnect
 	if err != nil {
 		return nil, err
 	}
-	for _, track := range []webrtc.TrackLocal{s.audio, s.video} {
+	for _, track := range []webrtc.TrackLocal{s.audio.out, s.video.out} {
 		if _, err := pc.AddTrack(track); err != nil {
 			pc.Close()
 			return nil, err
@@ -92,6 +92,30 @@ func (s *station) publish(ctx context.Context) (*rtc.PeerConnection, error) {
 	}
 	s.publisher = pc
 	return pc, nil
+}
+
+// relay sends the tracks of one publisher after the other as one track: each goes on with the numbers and times of the one before, as receivers
+// take what jumps back for something old.
+type relay struct {
+	out  *webrtc.TrackLocalStaticRTP
+	from *rtc.TrackRemote
+	// What was sent last, and what is added to from's.
+	seq, addSeq uint16
+	ts, addTS   uint32
+}
+
+func (r *relay) send(track *rtc.TrackRemote, packet *rtp.Packet) {
+	if track != r.from {
+		if r.from != nil {
+			r.addSeq = r.seq + 1 - packet.SequenceNumber
+			r.addTS = r.ts + track.Codec().ClockRate/10 - packet.Timestamp
+		}
+		r.from = track
+	}
+	packet.SequenceNumber += r.addSeq
+	packet.Timestamp += r.addTS
+	r.seq, r.ts = packet.SequenceNumber, packet.Timestamp
+	r.out.WriteRTP(packet)
 }
 
 // wantKeyframe passes a viewer's request on. The publisher's connection makes few out of many.
@@ -120,9 +144,9 @@ func (p publisher) OnTrack(_ *rtc.PeerConnection, track *rtc.TrackRemote, _ *rtc
 
 func (p publisher) OnRTP(_ *rtc.PeerConnection, track *rtc.TrackRemote, packet *rtp.Packet) {
 	if track.Kind() == webrtc.RTPCodecTypeVideo {
-		p.station.video.WriteRTP(packet)
+		p.station.video.send(track, packet)
 	} else {
-		p.station.audio.WriteRTP(packet)
+		p.station.audio.send(track, packet)
 	}
 }
 
