@@ -87,7 +87,20 @@ func directed(l, r *mediaAttributes, answering bool) (send, receive []Codec) {
 		theirs.Feedback = ours.Feedback
 		send, receive = append(send, theirs), append(receive, ours)
 	}
-	return send, receive
+	// Most often the lists are those of our description. Nobody changes a list, so one is kept for all.
+	receive = kept(receive, l.codecs)
+	return kept(send, receive), receive
+}
+
+// kept is list, or one with the same content that is there already.
+func kept(list, there []Codec) []Codec {
+	if slices.EqualFunc(list, there, func(a, b Codec) bool {
+		return a.PayloadType == b.PayloadType && a.Name == b.Name && a.ClockRate == b.ClockRate && a.Channels == b.Channels &&
+			a.Fmtp == b.Fmtp && slices.Equal(a.Feedback, b.Feedback)
+	}) {
+		return there
+	}
+	return list
 }
 
 // counterpart finds f, one of list, in others: -1 if it is not there. Of formats that are alike the one with the same number is meant.
