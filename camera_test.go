@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,22 @@ var (
 // source is a track that a test sends numbered packets on.
 type source struct {
 	*webrtc.TrackLocalStaticRTP
-	t    testing.TB
-	sent int
+	t     testing.TB
+	sent  int
+	bound atomic.Int32 // to so many connections
+}
+
+func (s *source) Bind(ctx rtc.TrackLocalContext) (rtc.RTPCodecParameters, error) {
+	codec, err := s.TrackLocalStaticRTP.Bind(ctx)
+	if err == nil {
+		s.bound.Add(1)
+	}
+	return codec, err
+}
+
+func (s *source) Unbind(ctx rtc.TrackLocalContext) error {
+	s.bound.Add(-1)
+	return s.TrackLocalStaticRTP.Unbind(ctx)
 }
 
 func newSource(t testing.TB, codec rtc.RTPCodecCapability, id string, options ...func(*webrtc.TrackLocalStaticRTP)) *source {
@@ -209,17 +224,19 @@ type ownTrack struct {
 
 func (o *ownTrack) Bind(ctx rtc.TrackLocalContext) (rtc.RTPCodecParameters, error) {
 	o.mu.Lock()
-	o.calls = append(o.calls, "bind")
-	err, in := o.fails, o.in
-	if err == nil {
-		o.bound = append(o.bound, ctx)
-		o.codec = ctx.CodecParameters()[0]
-	}
+	in := o.in
 	o.mu.Unlock()
 	if in != nil {
 		in(ctx)
 	}
-	return o.codec, err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, "bind")
+	if o.fails == nil {
+		o.bound = append(o.bound, ctx)
+		o.codec = ctx.CodecParameters()[0]
+	}
+	return o.codec, o.fails
 }
 
 func (o *ownTrack) Unbind(ctx rtc.TrackLocalContext) error {

@@ -162,7 +162,7 @@ func testStopTransceiver(t *testing.T, w *world) {
 	if n := strings.Count(p.pc[0].LocalDescription().SDP, "m=video"); n != 1 {
 		t.Errorf("%d m-lines of video", n)
 	}
-	p.pass(50 * time.Millisecond)
+	p.until("the new source is bound", func() bool { return again.bound.Load() == 1 })
 	again.send(3)
 	other.send(3)
 	p.until("packets", func() bool { return len(v[1].seen("again")) == 3 && len(v[1].seen("audio")) == 4 })

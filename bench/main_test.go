@@ -39,7 +39,7 @@ func TestChoose(t *testing.T) {
 	if r := few.rows[1]; r.runs != 1 || len(r.stacks) != 1 {
 		t.Errorf("%s: %d runs of %v", r.name, r.runs, r.stacks)
 	}
-	if minutes := all.duration().Minutes(); minutes > 35 {
+	if minutes := all.duration().Minutes(); minutes > 40 {
 		t.Errorf("everything takes %.0f minutes", minutes)
 	}
 	for _, bad := range []struct{ rows, stacks string }{{"(", ""}, {"no such row", ""}, {"", "no such stack"}, {"^path", "pion"}} {
