@@ -68,23 +68,7 @@ func TestDefaultInterceptorsWithPion(t *testing.T) {
 			}
 			return true
 		}), terms{ours: func(b rtc.Builder) rtc.Builder { return b.MediaEngine(engine).Interceptors(interceptors) }})
-		sources := []*source{newSource(t, vp8, "ours"), newSource(t, vp8, "pions")}
-		for i, side := range s.sides() {
-			s.add(side, sources[i])
-		}
-		s.negotiate(s.meeting.us, nil)
-		s.connected()
-		for i, side := range s.sides() {
-			s.warm(s.other(side), sources[i])
-		}
-		first := [2]int{sources[0].sent, sources[1].sent}
-		losing.Store(true)
-		s.film(500, sources[0], sources[1])
-		losing.Store(false)
-		s.film(20, sources[0], sources[1])
-		for i, side := range s.sides() {
-			s.sees(s.other(side), sources[i].ID(), first[i], first[i]+519, false)
-		}
+		s.repairs(s.meeting.us, &losing, 500)
 		mu.Lock()
 		defer mu.Unlock()
 		// Before we have sent anything our reports have a source of their own.

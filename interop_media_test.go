@@ -175,6 +175,27 @@ func (s *show) connected() {
 	})
 }
 
+// repairs has both sides film, n packets of it while the network loses some, as losing tells it to, and wants all to come.
+func (s *show) repairs(offerer *side, losing *atomic.Bool, n int) {
+	sources := []*source{newSource(s.t, vp8, "ours"), newSource(s.t, vp8, "pions")}
+	for i, side := range s.sides() {
+		s.add(side, sources[i])
+	}
+	s.negotiate(offerer, nil)
+	s.connected()
+	for i, side := range s.sides() {
+		s.warm(s.other(side), sources[i])
+	}
+	first := [2]int{sources[0].sent, sources[1].sent}
+	losing.Store(true)
+	s.film(n, sources[0], sources[1])
+	losing.Store(false)
+	s.film(20, sources[0], sources[1])
+	for i, side := range s.sides() {
+		s.sees(s.other(side), sources[i].ID(), first[i], first[i]+n+19, false)
+	}
+}
+
 // sees waits until a side has got the packets from first to last of a track, in any order if they were repaired.
 func (s *show) sees(who *side, name string, first, last int, inOrder bool) {
 	s.t.Helper()
@@ -297,23 +318,7 @@ func TestRepairWithPion(t *testing.T) {
 				}
 				return true
 			}), terms{})
-			sources := []*source{newSource(t, vp8, "ours"), newSource(t, vp8, "pions")}
-			for i, side := range s.sides() {
-				s.add(side, sources[i])
-			}
-			s.negotiate(s.side(offerer), nil)
-			s.connected()
-			for i, side := range s.sides() {
-				s.warm(s.other(side), sources[i])
-			}
-			first := [2]int{sources[0].sent, sources[1].sent}
-			losing.Store(true)
-			s.film(300, sources[0], sources[1])
-			losing.Store(false)
-			s.film(20, sources[0], sources[1])
-			for i, side := range s.sides() {
-				s.sees(s.other(side), sources[i].ID(), first[i], first[i]+319, false)
-			}
+			s.repairs(s.side(offerer), &losing, 300)
 			if lost.Load() < 50 {
 				t.Errorf("the network has lost %d packets", lost.Load())
 			}
