@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,20 +58,18 @@ func (c *Codec) RepairOf() (uint8, bool) {
 	if !c.Is("rtx") {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(parameters(c.Fmtp)["apt"], 10, 7)
+	n, err := strconv.ParseUint(parameter(c.Fmtp, "apt"), 10, 7)
 	return uint8(n), err == nil
 }
 
-// parameters splits a=fmtp's "key=value;key=value". Keys are in lower case.
-func parameters(fmtp string) map[string]string {
-	p := make(map[string]string)
+// parameter finds a value in a=fmtp's "key=value;key=value". Keys are compared without case, and of two the last counts.
+func parameter(fmtp, key string) (value string) {
 	for part := range strings.SplitSeq(fmtp, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if key = strings.ToLower(strings.TrimSpace(key)); key != "" {
-			p[key] = strings.TrimSpace(value)
+		if k, v, _ := strings.Cut(part, "="); strings.EqualFold(strings.TrimSpace(k), key) {
+			value = strings.TrimSpace(v)
 		}
 	}
-	return p
+	return value
 }
 
 // same tells whether a and b are one format: of the same encoding, with parameters that can't be negotiated alike. Retransmissions are compared by
@@ -79,31 +78,24 @@ func (c *Codec) same(o *Codec) bool {
 	if !strings.EqualFold(c.Name, o.Name) || c.ClockRate != o.ClockRate || max(c.Channels, 1) != max(o.Channels, 1) {
 		return false
 	}
-	p, q := parameters(c.Fmtp), parameters(o.Fmtp)
 	alike := func(key, absent string) bool {
-		return value(p, key, absent) == value(q, key, absent)
+		return strings.EqualFold(cmp.Or(parameter(c.Fmtp, key), absent), cmp.Or(parameter(o.Fmtp, key), absent))
 	}
-	switch strings.ToLower(c.Name) {
-	case "h264":
+	switch {
+	case c.Is("h264"):
 		// RFC 6184 section 8.2.2: "The parameters identifying a media format configuration for H.264 are profile-level-id and
 		// packetization-mode", of the first the level may differ.
-		return alike("packetization-mode", "0") && h264Profile(p["profile-level-id"]) == h264Profile(q["profile-level-id"])
-	case "h265":
+		return alike("packetization-mode", "0") &&
+			h264Profile(parameter(c.Fmtp, "profile-level-id")) == h264Profile(parameter(o.Fmtp, "profile-level-id"))
+	case c.Is("h265"):
 		// RFC 7798 section 7.2.2: profile, tier and transmission mode are of the configuration, the level may differ.
 		return alike("profile-space", "0") && alike("profile-id", "1") && alike("tier-flag", "0") && alike("tx-mode", "srst")
-	case "vp9":
+	case c.Is("vp9"):
 		return alike("profile-id", "0") // RFC 9628 section 6
-	case "av1":
+	case c.Is("av1"):
 		return alike("profile", "0") // AV1 RTP payload specification, section 7.2.3
 	}
 	return true
-}
-
-func value(p map[string]string, key, absent string) string {
-	if v := p[key]; v != "" {
-		return strings.ToLower(v)
-	}
-	return absent
 }
 
 // h264 profiles that differ. The zero value is for what is none of them.
@@ -253,14 +245,15 @@ func answerFmtp(ours, theirs *Codec) string {
 	if !ours.Is("h264") {
 		return ours.Fmtp
 	}
-	p, q := parameters(ours.Fmtp), parameters(theirs.Fmtp)
-	if p["level-asymmetry-allowed"] == "1" && q["level-asymmetry-allowed"] == "1" || h264Profile(q["profile-level-id"]) == 0 || q["profile-level-id"] == "" {
+	asymmetric := func(c *Codec) bool { return parameter(c.Fmtp, "level-asymmetry-allowed") == "1" }
+	p, q := parameter(ours.Fmtp, "profile-level-id"), parameter(theirs.Fmtp, "profile-level-id")
+	if asymmetric(ours) && asymmetric(theirs) || h264Profile(q) == 0 || q == "" {
 		return ours.Fmtp
 	}
-	if len(p["profile-level-id"]) == 6 && h264Level(p["profile-level-id"]) <= h264Level(q["profile-level-id"]) {
+	if len(p) == 6 && h264Level(p) <= h264Level(q) {
 		return ours.Fmtp
 	}
-	return withParameter(ours.Fmtp, "profile-level-id", q["profile-level-id"])
+	return withParameter(ours.Fmtp, "profile-level-id", q)
 }
 
 // h264Level orders levels; level 1b, written as 11 with constraint_set3, is below 1.1.
