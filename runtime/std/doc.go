@@ -16,7 +16,8 @@
 // A Dispatch that takes longer than Config.HandoffAfter is left behind: another goroutine reads, waits and calls Turn from then on, and
 // the one that was left behind ends when its Dispatch returns. A Dispatch that ends its goroutine, as t.FailNow does, is replaced too.
 //
-// A waiting loop holds no memory to receive into. With its socket it costs about 1 KiB and a small stack.
+// A waiting loop holds no memory to receive into. With its socket it costs about 1 KiB and a stack of 2 KiB: when a long wait begins, a new
+// goroutine takes the place of one whose stack has grown.
 //
 // # Sockets
 //

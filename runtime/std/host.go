@@ -80,12 +80,12 @@ func growStack() {
 
 // drive is the life of a driver. It ends when the loop is done or another goroutine has taken over.
 func (h *host) drive() {
-	for {
+	for begun := time.Now(); ; {
 		now, due := h.wait()
 		if !due {
 			continue
 		}
-		events, done := h.turn(now)
+		events, rests, done := h.turn(now)
 		if done {
 			h.shutdown()
 			return
@@ -93,18 +93,31 @@ func (h *host) drive() {
 		if events && !h.dispatch() {
 			return
 		}
+		if rests && now.Sub(begun) > worthResting {
+			h.handoff = nil // if a lost Dispatch has left it armed, it has its reference and gives it back
+			go h.drive()
+			return
+		}
 	}
 }
 
-// turn calls the loop's Turn and notes the answer. It is the driver's.
-func (h *host) turn(now time.Time) (events, done bool) {
+const (
+	// longRest is a wait that is worth a new goroutine: what it needs fits into a new stack, and one that has grown never becomes as small again.
+	longRest = 2 * time.Second
+	// worthResting is how long a goroutine has driven before it is replaced, so that there are few of them however often a loop rests.
+	worthResting = 10 * time.Millisecond
+)
+
+// turn calls the loop's Turn and notes the answer; rests says that a long wait follows. It is the driver's.
+func (h *host) turn(now time.Time) (events, rests, done bool) {
 	h.turning.Lock()
 	h.answer(now)
 	events, done = h.events, h.done
+	rests = h.at.IsZero() || h.at.Sub(now) > longRest
 	h.events = false
 	h.mu.Unlock()
 	h.turning.Unlock()
-	return events, done
+	return events, rests, done
 }
 
 // answer calls Turn and notes its answer. It is called with turning held, and returns with mu held too.
