@@ -13,6 +13,8 @@
 //   - It begins like slow start: the target follows twice what arrives, until the first sign of congestion.
 //   - After a decrease the target grows along a cubic curve (RFC 9438 has its shape): fast back to where congestion was, carefully around
 //     it, and then ever faster, so that a path that has become wider is filled without probes.
+//   - Where the curve leads back to is what arrived when the target was lowered, not the target that was, as soon as the queue has drained: a sender that
+//     sends more than the target, with retransmissions say, keeps a queue full for a while, and lowers the target more often than the path asks for.
 //   - Loss counts only above a tenth of the packets, as the draft's loss-based controller has it, but there is none below: radio links lose some,
 //     and less sending does not help them.
 package bwe

@@ -105,7 +105,9 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 	}
 	congested := false
 	for _, r := range results {
-		e.loss.add(r.Arrived)
+		if r.Sent.After(e.lowered) { // what was sent before has been answered for
+			e.loss.add(r.Arrived)
+		}
 		if !r.Arrived {
 			continue
 		}
@@ -137,6 +139,7 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 
 const (
 	decrease  = 0.93 // of what arrived while the queue grew: that is what the path carries
+	drained   = 0.9  // of what arrives while the target is lower: with it the queue becomes empty
 	tolerated = 0.1  // losses, of all packets
 	// cubic is the curve's steepness: a rate that fell by seven hundredths is back after some three seconds.
 	cubic = 0.004
@@ -148,7 +151,9 @@ func (e *Estimator) lower(now time.Time, target float64) {
 	target = min(max(target, e.cfg.Min), e.target)
 	e.top = e.target
 	if rate, ok := e.arrived.rate(recent); ok {
-		e.top = min(e.top, rate)
+		// When more arrives than the target says, retransmissions do, or what a queue still holds: it is about what the path carries, and lowering
+		// the target once more does not make that less. The queue has to drain, so not all of it counts.
+		e.top = max(min(e.top, rate), drained*rate)
 	}
 	e.top = max(e.top, target)
 	e.target = target

@@ -14,10 +14,30 @@ type bandwidth struct {
 	pacing    bool
 	estimator *bwe.Estimator // nil until there is feedback
 	since     time.Time      // what was sent earlier has taken another path
-	remb      float64        // what the peer says that it can receive; zero: nothing
+	remb      float64        // what the peer says that it can receive; zero: nothing, or that there is no bound
 	told      float64
 	toldAt    time.Time
 	results   []bwe.Result // kept so that feedback costs no memory
+	repairs   repairs
+}
+
+// repairs is how much of what is sent are retransmissions.
+type repairs struct {
+	at    time.Time
+	bytes uint64  // that had left then
+	rate  float64 // bit/s
+}
+
+// repairSpan is about how long ago retransmissions still count.
+const repairSpan = 500 * time.Millisecond
+
+func (r *repairs) measure(now time.Time, bytes uint64) {
+	elapsed := now.Sub(r.at)
+	if elapsed <= 0 {
+		return
+	}
+	r.rate += (float64(bytes-r.bytes)*8/elapsed.Seconds() - r.rate) * min(1, elapsed.Seconds()/repairSpan.Seconds())
+	r.at, r.bytes = now, bytes
 }
 
 func (b *bandwidth) init(cfg *MediaConfig) {
@@ -25,7 +45,15 @@ func (b *bandwidth) init(cfg *MediaConfig) {
 	b.pacing = cfg.Pacing
 }
 
-// rate is the lower of what was measured and what the peer has said; zero: nothing is known.
+// forMedia is the part of rate that is left for what is sent for the first time: an application that keeps to it makes room for the repair of what a full
+// queue has dropped, where that would keep the queue full. Half is left in any case.
+func (b *bandwidth) forMedia() float64 {
+	rate := b.rate()
+	return rate - min(b.repairs.rate, rate/2)
+}
+
+// rate is the lower of what was measured and what the peer has said; zero: nothing is known. What a peer has said (REMB) stands until it says
+// something else: draft-alvestrand-rmcat-remb-03 lets "the total bit rate sent" be "equal to or lower than" it, and names no end.
 func (b *bandwidth) rate() float64 {
 	switch {
 	case b.estimator == nil:
@@ -67,6 +95,7 @@ func (c *Core) estimate(now time.Time, results []media.PacketResult) {
 // tellBandwidth heeds a new estimate, and tells of it when that is due.
 func (c *Core) tellBandwidth(now time.Time) {
 	b := &c.media.band
+	b.repairs.measure(now, c.media.machine.Resent())
 	rate := b.rate()
 	if rate == 0 {
 		return
@@ -74,15 +103,16 @@ func (c *Core) tellBandwidth(now time.Time) {
 	if b.pacing {
 		c.media.machine.SetPacing(rate * pacingFactor)
 	}
+	rate = b.forMedia()
 	if math.Abs(rate-b.told) >= bandwidthStep*b.told && (b.told == 0 || now.Sub(b.toldAt) >= bandwidthInterval) {
 		b.told, b.toldAt = rate, now
 		c.events.push(Event{Kind: EventBandwidth})
 	}
 }
 
-// restart forgets all that was measured: the path is another one.
+// restart forgets all that was measured, here and by the peer: the path is another one. REMB is about "the path to the receiving side" too.
 func (b *bandwidth) restart(now time.Time) {
-	b.since = now
+	b.since, b.remb, b.repairs.rate = now, 0, 0
 	if b.estimator != nil {
 		b.estimator = bwe.New(b.cfg)
 	}

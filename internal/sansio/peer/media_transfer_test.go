@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+
 	"github.com/sansrtc/rtc/internal/simnet"
 )
 
@@ -138,6 +140,41 @@ func TestBandwidthOfAnotherPath(t *testing.T) {
 	w.close()
 }
 
+// What the peer says that it can receive is a bound until it says something else: silence does not lift it, another path does, and so does a zero.
+func TestBandwidthThatThePeerBounds(t *testing.T) {
+	w := newMediaWorld(t, 1, simnet.Config{Delay: 20 * time.Millisecond, Rate: 5e6, Queue: 100 << 10})
+	e := &encoder{w: w}
+	e.run(5 * time.Second)
+	c := w.core[0]
+	w.run(time.Second)
+	free := c.Bandwidth()
+	say := func(bitrate float32) {
+		t.Helper()
+		b, err := (&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 1, Bitrate: bitrate, SSRCs: []uint32{2}}).Marshal()
+		w.must(err)
+		w.must(w.core[1].WriteRTCP(w.now, b))
+		w.run(100 * time.Millisecond)
+	}
+	say(200_000)
+	if got := c.Bandwidth(); got > 200_000 || got < 190_000 {
+		t.Fatalf("%.0f bit/s when the peer says 200000", got)
+	}
+	w.run(time.Minute)
+	if got := c.Bandwidth(); got > 200_000 || got < 190_000 {
+		t.Errorf("%.0f bit/s a minute after the peer has said 200000", got)
+	}
+	say(0)
+	if got := c.Bandwidth(); got < free/2 {
+		t.Errorf("%.0f bit/s without a bound, %.0f before there was one", got, free)
+	}
+	say(100_000)
+	c.media.pathChanged(w.now, route{w.addr[1], w.addr[0]})
+	if got := c.Bandwidth(); got != 300_000 {
+		t.Errorf("%.0f bit/s on another path", got)
+	}
+	w.close()
+}
+
 // encoder follows the estimate: a frame each 33 ms, in packets of 1150 bytes.
 type encoder struct {
 	w    *mediaWorld
@@ -174,35 +211,41 @@ func (e *encoder) run(d time.Duration) (rate float64, delay time.Duration) {
 	return float64(w.core[1].MediaStats().RTPBytesReceived-before) * 8 / d.Seconds(), delay
 }
 
-// The estimate reaches 85 % of the path within ten seconds; the pacer keeps its queue short; a path that becomes narrower and wider again is
-// followed; 2 % of losses that have another reason cost less than 15 %.
+// The estimate reaches 85 % of the path within ten seconds; a path that becomes narrower and wider again is followed; 2 % of losses that have another
+// reason cost a tenth more at the most. So it is whether packets are paced or leave as they are written, a frame at once.
 func TestBandwidth(t *testing.T) {
+	t.Run("written", func(t *testing.T) { testBandwidth(t, MediaConfig{}) })
+	t.Run("paced", func(t *testing.T) { testBandwidth(t, MediaConfig{Pacing: true}) })
+}
+
+func testBandwidth(t *testing.T, cfg MediaConfig) {
 	for _, rate := range []int64{1e6, 3e6, 10e6} {
 		for _, loss := range []float64{0, 0.02} {
 			path := func(rate int64) simnet.Config {
 				return simnet.Config{Delay: 25 * time.Millisecond, Rate: rate, Queue: int(rate / 8 / 4), Loss: loss}
 			}
-			w := newMediaWorld(t, 1, path(rate), MediaConfig{Pacing: true})
+			least := 0.85 * float64(rate) * (1 - 5*loss)
+			w := newMediaWorld(t, 1, path(rate), cfg)
 			w.unchecked = true
 			e := &encoder{w: w}
 			e.run(10 * time.Second)
 			got, delay := e.run(10 * time.Second)
 			t.Logf("%d bit/s, %v lost: %.0f arrive (%.0f %%), the latest after %v", rate, loss, got, 100*got/float64(rate), delay)
-			if got < 0.85*float64(rate) {
+			if got < least {
 				t.Errorf("%d bit/s, %v lost: %.0f arrive", rate, loss, got)
 			}
 			for _, p := range w.wire.Pipes {
 				p.SetConfig(path(rate / 2))
 			}
 			e.run(5 * time.Second)
-			if got, _ := e.run(10 * time.Second); got < 0.8*float64(rate)/2 {
+			if got, _ := e.run(10 * time.Second); got < least/2 {
 				t.Errorf("%d bit/s halved, %v lost: %.0f arrive", rate, loss, got)
 			}
 			for _, p := range w.wire.Pipes {
 				p.SetConfig(path(rate))
 			}
 			e.run(10 * time.Second)
-			if got, _ := e.run(10 * time.Second); got < 0.85*float64(rate) {
+			if got, _ := e.run(10 * time.Second); got < least {
 				t.Errorf("%d bit/s again, %v lost: %.0f arrive", rate, loss, got)
 			}
 			n := 0
