@@ -79,9 +79,9 @@ type Machine struct {
 	queues     [numClasses]fifo
 	pace       pacer
 	sentLog    sentLog
-	credit     int  // bytes that may be sent again
+	credit     int    // bytes that may be sent again
 	resent     uint64 // bytes of retransmissions
-	foreign    bool // packets came with transport-wide numbers of their own
+	foreign    bool   // packets came with transport-wide numbers of their own
 	rtcp       [][]byte
 	report     instant // when the next reports are due
 
