@@ -274,9 +274,12 @@ func TestQueueBound(t *testing.T) {
 	}
 }
 
-// Header extensions of the user's pass; those that the machine writes replace theirs; long ones take the two-byte form.
+// Header extensions of the user's pass when they were negotiated, and others do not; those that the machine writes replace theirs; long ones take the
+// two-byte form, and no others do. What is sent again has the same.
 func TestExtensions(t *testing.T) {
 	p, v, _ := videoPair(t, simnet.Config{})
+	lose := false
+	p.lose = func(from int, b []byte) bool { return lose && from == 0 && b[1]&127 == vp8 }
 	send := func(n int, set func(h *rtp.Header)) *rtp.Header {
 		h := rtp.Header{Version: 2, PayloadType: vp8, SequenceNumber: uint16(n)}
 		set(&h)
@@ -285,22 +288,32 @@ func TestExtensions(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.wait(time.Millisecond)
+		if lose {
+			lose = false
+			p.send(0, v, n+1, vp8, 1)
+			p.wait(time.Second)
+			return &p.got[1][1].header
+		}
 		return &p.got[1][0].header
 	}
 	h := send(2, func(h *rtp.Header) {
-		_ = h.SetExtension(9, []byte{7})
+		_ = h.SetExtension(extOther, []byte{7})
+		_ = h.SetExtension(extOther+1, []byte{8}) // of another connection
 		_ = h.SetExtension(extMID, []byte("wrong"))
 		_ = h.SetExtension(extTransportCC, []byte{9, 9})
 	})
-	if string(h.GetExtension(9)) != "\x07" || string(h.GetExtension(extMID)) != "v" || h.ExtensionProfile != rtp.ExtensionProfileOneByte {
+	if string(h.GetExtension(extOther)) != "\x07" || string(h.GetExtension(extMID)) != "v" || h.ExtensionProfile != rtp.ExtensionProfileOneByte {
 		t.Fatalf("%+v", h)
+	}
+	if h.GetExtension(extOther+1) != nil {
+		t.Fatalf("an extension that was not negotiated: %+v", h)
 	}
 	seq := h.GetExtension(extTransportCC)
 	h = send(3, func(h *rtp.Header) {
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
-		_ = h.SetExtension(9, make([]byte, 40))
+		_ = h.SetExtension(extOther, make([]byte, 40))
 	})
-	if len(h.GetExtension(9)) != 40 || string(h.GetExtension(extMID)) != "v" || h.ExtensionProfile != rtp.ExtensionProfileTwoByte {
+	if len(h.GetExtension(extOther)) != 40 || string(h.GetExtension(extMID)) != "v" || h.ExtensionProfile != rtp.ExtensionProfileTwoByte {
 		t.Fatalf("%+v", h)
 	}
 	if next := h.GetExtension(extTransportCC); next[1] != seq[1]+1 {
@@ -309,9 +322,25 @@ func TestExtensions(t *testing.T) {
 	if len(h.GetExtension(extSendTime)) != 3 {
 		t.Fatal("no time of sending")
 	}
+	h = send(4, func(h *rtp.Header) {
+		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+		_ = h.SetExtension(extOther, []byte{7})
+		_ = h.SetExtension(extOther+1, make([]byte, 40))
+	})
+	if string(h.GetExtension(extOther)) != "\x07" || h.ExtensionProfile != rtp.ExtensionProfileOneByte {
+		t.Fatalf("%+v", h)
+	}
+	lose = true
+	h = send(5, func(h *rtp.Header) {
+		_ = h.SetExtension(extOther, []byte{6})
+		_ = h.SetExtension(extOther+1, []byte{8})
+	})
+	if h.SequenceNumber != 5 || string(h.GetExtension(extOther)) != "\x06" || h.GetExtension(extOther+1) != nil {
+		t.Fatalf("sent again: %+v", h)
+	}
 	// When the peer has reported about the source it knows its section.
 	p.wait(3 * time.Second)
-	if h = send(4, func(h *rtp.Header) {}); h.GetExtension(extMID) != nil {
+	if h = send(7, func(h *rtp.Header) {}); h.GetExtension(extMID) != nil {
 		t.Fatal("MID goes on for ever")
 	}
 }

@@ -2,16 +2,15 @@ package media
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/pion/rtp"
 )
 
-// maxForeign bounds the header extensions that pass. Nobody uses as many, and finding them costs their number times that of identifiers.
-const maxForeign = 32
-
 // appendHeader appends what src becomes in a packet of e, but for source, number and time: the machine's own extensions first, at places that stamp
-// knows, then the others of src. mid and rid are the identifiers with which the names of e go along; zero: without. number is the
-// transport-wide one, which stamp replaces if it is ours; nil: without.
+// knows, then those of src that were negotiated. What else src has may be of another connection, where identifiers mean something else. mid and
+// rid are the identifiers with which the names of e go along; zero: without. number is the transport-wide one, which stamp replaces if it is
+// ours; nil: without.
 func appendHeader(b []byte, src *rtp.Header, e *Encoding, mid, rid uint8, number []byte) []byte {
 	csrcs := src.CSRC[:min(len(src.CSRC), 15)]
 	first, second := 0x80|byte(len(csrcs)), src.PayloadType
@@ -31,16 +30,8 @@ func appendHeader(b []byte, src *rtp.Header, e *Encoding, mid, rid uint8, number
 
 	// RFC 8285 sections 4.2 and 4.3: the one-byte form begins with 0xBEDE, the two-byte form with 0x1000.
 	x := &e.Extensions
-	foreign, two := 0, x.twoBytes(e)
-	if src.Extension && len(src.Extensions) <= maxForeign {
-		switch src.ExtensionProfile {
-		case rtp.ExtensionProfileTwoByte:
-			two = true
-			foreign = len(src.Extensions)
-		case rtp.ExtensionProfileOneByte:
-			foreign = len(src.Extensions)
-		}
-	}
+	two := x.twoBytes(e) || src.Extension && src.ExtensionProfile == rtp.ExtensionProfileTwoByte &&
+		slices.ContainsFunc(e.Others, func(id uint8) bool { return needsTwoBytes(id, src.GetExtension(id)) })
 	at := len(b)
 	if two {
 		b = append(b, 0x10, 0x00, 0, 0)
@@ -55,13 +46,8 @@ func appendHeader(b []byte, src *rtp.Header, e *Encoding, mid, rid uint8, number
 	if e.RID != "" {
 		b = appendExtension(b, two, rid, e.RID)
 	}
-	for id := uint8(1); foreign > 0 && id != 0 && (two || id < 15); id++ {
-		value := src.GetExtension(id)
-		if value == nil {
-			continue
-		}
-		foreign--
-		if id != x.AbsSendTime && id != x.TransportCC && id != x.MID && id != x.RID && id != x.RepairedRID {
+	for _, id := range e.Others {
+		if value := src.GetExtension(id); value != nil {
 			b = appendExtension(b, two, id, value)
 		}
 	}
@@ -75,6 +61,11 @@ func appendHeader(b []byte, src *rtp.Header, e *Encoding, mid, rid uint8, number
 	b[start] |= 0x10
 	binary.BigEndian.PutUint16(b[at+2:], uint16(length/4))
 	return b
+}
+
+// needsTwoBytes: RFC 8285 section 4.2, the one-byte form has identifiers up to 14 and values of 1 to 16 bytes.
+func needsTwoBytes(id uint8, value []byte) bool {
+	return value != nil && (id > 14 || len(value) == 0 || len(value) > 16)
 }
 
 // zeros is where the time of sending will be.

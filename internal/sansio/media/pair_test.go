@@ -173,6 +173,7 @@ const (
 	opus, vp8, rtx, h264        = 111, 96, 97, 102
 	extMID, extRID, extRepaired = 1, 2, 3
 	extTransportCC, extSendTime = 4, 5
+	extOther                    = 9
 )
 
 var testExtensions = Extensions{MID: extMID, RID: extRID, RepairedRID: extRepaired, TransportCC: extTransportCC, AbsSendTime: extSendTime}
@@ -201,7 +202,7 @@ func audioEncoding(mid string, ssrc uint32) Encoding {
 
 func videoEncoding(mid string, ssrc, rtxSSRC uint32) Encoding {
 	return Encoding{
-		Kind: Video, MID: mid, SSRC: ssrc, RTX: rtxSSRC, Extensions: testExtensions,
+		Kind: Video, MID: mid, SSRC: ssrc, RTX: rtxSSRC, Extensions: testExtensions, Others: []uint8{extOther},
 		Payloads: []Payload{{Type: vp8, ClockRate: 90000, NACK: true, RTXType: rtx}, {Type: h264, ClockRate: 90000, NACK: true}},
 	}
 }

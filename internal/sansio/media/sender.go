@@ -14,14 +14,14 @@ type SenderID uint32
 
 // Encoding is one source that we send, as it was negotiated.
 type Encoding struct {
-	Kind     Kind
-	MID, RID string
-	SSRC     uint32
-	RTX      uint32 // zero: nothing is sent again on a source of its own (RFC 4588)
-	Payloads []Payload
-	// Extensions by the identifiers of the peer's section. Those of packets given to Send are kept as they are, besides.
+	Kind       Kind
+	MID, RID   string
+	SSRC       uint32
+	RTX        uint32 // zero: nothing is sent again on a source of its own (RFC 4588)
+	Payloads   []Payload
 	Extensions Extensions
-	Inactive   bool // RTCRtpEncodingParameters.active is false: nothing leaves
+	Others     []uint8 // identifiers of other extensions that were negotiated: what a packet given to Send has under them leaves with it
+	Inactive   bool    // RTCRtpEncodingParameters.active is false: nothing leaves
 }
 
 // Payload is a payload type that an encoding may send.

@@ -159,6 +159,40 @@ func TestDirectionsOfMedia(t *testing.T) {
 	w.close()
 }
 
+// A packet leaves with the header extensions that were negotiated for its direction, whatever else it carries: what is forwarded has the identifiers of the
+// connection that it came by.
+func TestExtensionsOfForwardedPackets(t *testing.T) {
+	const both, back, neither = 6, 7, 8 // the five of the connection itself come before
+	w := newMediaWorld(t, 1, lan, MediaConfig{Extensions: []HeaderExtension{{URI: "urn:both"}, {URI: "urn:back", Direction: RecvOnly}}},
+		MediaConfig{Extensions: []HeaderExtension{{URI: "urn:both"}, {URI: "urn:back"}}})
+	for _, x := range w.section(0, w.video[0]).Extensions {
+		if id := map[string]uint8{"urn:both": both, "urn:back": back}[x.URI]; id != 0 && id != x.ID {
+			t.Fatalf("%s has %d", x.URI, x.ID)
+		}
+	}
+	for from := range 2 {
+		h := rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: 1}
+		for id := range uint8(14) {
+			w.must(h.SetExtension(id+1, []byte{id}))
+		}
+		w.must(w.core[from].SendRTP(w.now, w.video[from], 0, &h, []byte{1}))
+		w.run(20 * time.Millisecond)
+		got := w.ear[1-from].video().got[0].header
+		if x := got.GetExtension(both); len(x) != 1 || x[0] != both-1 {
+			t.Errorf("%c: %x under a negotiated identifier", 'A'+from, x)
+		}
+		if x := got.GetExtension(back); (x != nil) != (from == 1) {
+			t.Errorf("%c: %x under one that is for B only", 'A'+from, x)
+		}
+		for id := range uint8(15 - neither) {
+			if x := got.GetExtension(neither + id); x != nil {
+				t.Errorf("%c: %x under %d, which was not negotiated", 'A'+from, x, neither+id)
+			}
+		}
+	}
+	w.close()
+}
+
 // A keyframe that is asked for is asked for once in a while, and the sender is told which encoding it is.
 func TestKeyframes(t *testing.T) {
 	w := newMediaWorld(t, 1, lan)

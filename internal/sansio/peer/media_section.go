@@ -40,6 +40,20 @@ func extensionsOf(negotiated []jsep.Extension, d Direction) (x media.Extensions)
 	return x
 }
 
+// othersOf picks the identifiers of the others that may be sent.
+func othersOf(negotiated []jsep.Extension) (ids []uint8) {
+	for _, e := range negotiated {
+		switch e.URI {
+		case uriMID, uriRID, uriRepairedRID, uriTransportCC, uriAbsSendTime:
+		default:
+			if e.Direction&SendOnly != 0 {
+				ids = append(ids, e.ID)
+			}
+		}
+	}
+	return ids
+}
+
 // mediaKind translates.
 func mediaKind(k MediaKind) media.Kind {
 	if k == Audio {
@@ -104,7 +118,10 @@ func (m *mediaState) updateSenders(now time.Time, l *leg) {
 	if !s.Sending && len(l.senders) == 0 {
 		return
 	}
-	e := media.Encoding{Kind: mediaKind(s.Kind), MID: s.Mid, Payloads: payloadsOf(s.Send), Extensions: extensionsOf(s.Extensions, SendOnly)}
+	e := media.Encoding{
+		Kind: mediaKind(s.Kind), MID: s.Mid, Payloads: payloadsOf(s.Send),
+		Extensions: extensionsOf(s.Extensions, SendOnly), Others: othersOf(s.Extensions),
+	}
 	before := l.senders
 	l.senders = make([]sender, 0, len(s.Encodings))
 	for _, enc := range s.Encodings {

@@ -121,7 +121,7 @@ func newMediaWorld(t testing.TB, seed uint64, path simnet.Config, cfg ...MediaCo
 		if len(cfg) > 0 {
 			*c = cfg[min(i, len(cfg)-1)]
 		}
-		c.Codecs, c.Extensions, c.CNAME = testCodecs, testExtensions, string(rune('a'+i))
+		c.Codecs, c.Extensions, c.CNAME = testCodecs, slices.Concat(testExtensions, c.Extensions), string(rune('a'+i))
 		w.buffers[i] = map[*byte]bool{}
 		c.NewBuffer = func(size int) []byte {
 			b := make([]byte, size)
