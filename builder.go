@@ -296,6 +296,7 @@ func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config
 		SendBuffer:          b.sctp.SendBuffer,
 		MaxPacketSize:       b.sctp.MaxPacketSize,
 		HeartbeatInterval:   b.sctp.HeartbeatInterval,
+		DisableSNAP:         b.sctp.DisableSNAP,
 		AlwaysData:          b.configuration.AlwaysNegotiateDataChannels,
 		Recycle:             recycle,
 		DisconnectedTimeout: b.ice.DisconnectedTimeout,

@@ -65,8 +65,8 @@ func ExampleBuilder() {
 	}
 	w.Run(time.Second)
 	// Output:
-	// alice: hello from bob
 	// bob: hello from alice
+	// alice: hello from bob
 }
 
 // HandlerFuncs is a handler for short programs: only the functions that are set are called.

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,41 @@ func TestInteropOptions(t *testing.T) {
 			inBubble(t, name+"/offerer="+offerer, func(t *testing.T) {
 				m := meet(t, newVNet(t, lan, nil), terms{theirs: set})
 				m.allKinds(m.side(offerer))
+			})
+		}
+	}
+}
+
+// Where both sides have SNAP and only there, both descriptions have an INIT chunk and no time is spent on SCTP's handshake.
+func TestInteropSNAP(t *testing.T) {
+	for _, c := range []struct{ ours, theirs bool }{{true, true}, {true, false}, {false, true}} {
+		for _, offerer := range eitherSide {
+			inBubble(t, fmt.Sprintf("we=%v/pion=%v/offerer=%s", c.ours, c.theirs, offerer), func(t *testing.T) {
+				m := meet(t, newVNet(t, lan, nil), terms{
+					ours:   func(b rtc.Builder) rtc.Builder { return b.SCTP(rtc.SCTPOptions{DisableSNAP: !c.ours}) },
+					theirs: func(e *webrtc.SettingEngine) { e.EnableSctpSnap(c.theirs); e.EnableSCTPZeroChecksum(true) },
+				})
+				by := m.side(offerer)
+				m.open(by, "first", nil)
+				m.negotiate(by, nil)
+				start := time.Now()
+				m.opened(by, "first")
+				took := time.Since(start)
+				m.exchange("first", true)
+				m.openKinds(m.other(by), 201)
+				m.wantKinds(m.other(by), 201)
+				m.understood()
+				has := func(s *side) bool { return strings.Contains(s.CurrentLocalDescription().SDP, "\r\na=sctp-init:") }
+				both := c.ours && c.theirs
+				if limit := map[string]time.Duration{"we": 6 * lan, "pion": 10 * lan}[offerer]; took <= limit != both {
+					t.Errorf("open after %v", took)
+				}
+				if want := both || c.ours && offerer == m.us.name; has(m.us) != want {
+					t.Errorf("a=sctp-init of ours is %v", !want)
+				}
+				if want := both || c.theirs && offerer == m.pion.name; has(m.pion) != want {
+					t.Errorf("a=sctp-init of pion's is %v", !want)
+				}
 			})
 		}
 	}

@@ -17,22 +17,37 @@ import (
 
 // The promises here are figures of virtual time, or say what happens at one instant of it: only a simulation has that.
 
-// Setup in round trips: with DTLS 1.2 and no loss a channel is open at both ends at most 4.5 round trips after both have the descriptions.
+// Setup in round trips: with DTLS 1.2 and no loss a channel is open at both ends 3 round trips after both have the descriptions if they have SCTP's INIT
+// chunks, and 4.5 if not.
 func TestSetupRoundTrips(t *testing.T) {
-	for _, rtt := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
-		t.Run(rtt.String(), func(t *testing.T) {
-			p := newPair(t, sim.Config{Link: sim.Link{Delay: rtt / 2}}, nil)
-			_, err := p.pc[0].CreateDataChannel("data", nil)
-			p.must(err)
-			p.negotiate(0)
-			start := p.world.Now()
-			p.until("open", func() bool { return p.rec[0].channel(0) != nil && p.rec[1].channel(0) != nil })
-			took := p.world.Now().Sub(start)
-			t.Logf("open after %.3f RTT", float64(took)/float64(rtt))
-			if took > rtt*9/2 {
-				t.Errorf("channel open after %v, that is %.3f round trips; want at most 4.5", took, float64(took)/float64(rtt))
-			}
-		})
+	for _, c := range []struct {
+		name    string
+		disable [2]bool
+		limit   float64
+	}{{"SNAP", [2]bool{}, 3}, {"offerer without", [2]bool{true, false}, 4.5}, {"answerer without", [2]bool{false, true}, 4.5}} {
+		for _, rtt := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
+			t.Run(fmt.Sprint(c.name, "/", rtt), func(t *testing.T) {
+				p := newPair(t, sim.Config{Link: sim.Link{Delay: rtt / 2}}, func(i int, b rtc.Builder) rtc.Builder {
+					return b.SCTP(rtc.SCTPOptions{DisableSNAP: c.disable[i]})
+				})
+				_, err := p.pc[0].CreateDataChannel("data", nil)
+				p.must(err)
+				p.negotiate(0)
+				start := p.world.Now()
+				p.until("open", func() bool { return p.rec[0].channel(0) != nil && p.rec[1].channel(0) != nil })
+				trips := float64(p.world.Now().Sub(start)) / float64(rtt)
+				t.Logf("open after %.3f RTT", trips)
+				if trips > c.limit {
+					t.Errorf("channel open after %.3f round trips; want at most %.1f", trips, c.limit)
+				}
+				for i, pc := range p.pc {
+					offered := strings.Contains(pc.LocalDescription().SDP, "\r\na=sctp-init:")
+					if want := !c.disable[i] && (i == 0 || !c.disable[0]); offered != want {
+						t.Errorf("side %d: a=sctp-init is %v in\n%s", i, offered, pc.LocalDescription().SDP)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -50,6 +50,11 @@ func (s *Session) answerLines() ([]mline, error) {
 			}
 			l.transceiver = t.id
 		}
+		if m.data.is {
+			if l.sctpInit, err = s.answerInit(i, m.data.sctpInit); err != nil {
+				return nil, err
+			}
+		}
 		l.rejected, l.credentials, l.setup, l.oldData = false, c, setup, m.data.old
 		l.bundled, l.tag = m.group > 0, i == a.carrier
 	}

@@ -22,7 +22,8 @@ type mline struct {
 	tag     bool // it is the first one there
 	setup   setup
 	credentials
-	oldData bool // in the form with a=sctpmap
+	oldData  bool   // in the form with a=sctpmap
+	sctpInit string // the value of a=sctp-init; "": without
 
 	// For a section that lives and has RTP:
 	media       *mediaAttributes

@@ -71,6 +71,7 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 			live++
 			if m.data.is {
 				data++
+				must(m.data.sctpInit == "" || m.data.sctpInit == s.sctpInit, "%s: section %d has a=sctp-init:%s", name, i, m.data.sctpInit)
 			}
 		}
 		must(len(m.candidates) <= maxCandidates, "%s: %d candidates", name, len(m.candidates))

@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -36,7 +37,7 @@ func addFixtures(f *testing.F) {
 func FuzzSetRemote(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		s := newTestSession(t, "bobby", withMedia)
+		s := newTestSession(t, "bobby", withMedia, withInit)
 		if _, err := s.SetRemote(Description{Offer, text}); err != nil {
 			var e *Error
 			if !errors.As(err, &e) || s.SignalingState() != Stable {
@@ -58,7 +59,7 @@ func FuzzSetRemote(f *testing.F) {
 			setLocal(t, s, Description{})
 		}
 		// As an answer to an offer of ours.
-		a := newTestSession(t, "alice", withMedia)
+		a := newTestSession(t, "alice", withMedia, withInit)
 		addTrack(t, a, Audio, "mic", "s")
 		addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendRecv, Encodings: []Encoding{{RID: "a"}, {RID: "b"}}})
 		a.NeedDataChannel()
@@ -90,7 +91,7 @@ func TestMutatedOffers(t *testing.T) {
 		text := texts[rng.IntN(len(texts))]
 		s := newTestSession(t, "bobby")
 		if seed%4 > 0 {
-			s = newTestSession(t, "bobby", withMedia)
+			s = newTestSession(t, "bobby", withMedia, withInit)
 			addTrack(t, s, Audio+MediaKind(seed&1), "track", "stream")
 		}
 		for range 3 { // each change is on top of those before, so that most offers are about something known
@@ -200,7 +201,7 @@ func operate(t *testing.T, ops []byte) { states(t, ops) }
 // states runs the operations and returns which states were reached, and whether the two agree at the end.
 func states(t *testing.T, ops []byte) (map[SignalingState]bool, bool) {
 	reached := map[SignalingState]bool{}
-	s := [2]*Session{newTestSession(t, "alice", withMedia), newTestSession(t, "bobby", withOtherMedia)}
+	s := [2]*Session{newTestSession(t, "alice", withMedia, withInit), newTestSession(t, "bobby", withOtherMedia, withInit)}
 	sent := [2]Description{} // what each would send next
 	if len(ops) > 500 {
 		ops = ops[:500]
@@ -338,6 +339,9 @@ func agree(t *testing.T, a, b *Session) bool {
 	}
 	if ta.DTLSRole == tb.DTLSRole {
 		t.Fatalf("both are DTLS %vs", ta.DTLSRole)
+	}
+	if !bytes.Equal(ta.LocalSCTPInit, tb.RemoteSCTPInit) || !bytes.Equal(tb.LocalSCTPInit, ta.RemoteSCTPInit) {
+		t.Fatalf("INIT chunks %x and %x, and %x and %x", ta.LocalSCTPInit, ta.RemoteSCTPInit, tb.LocalSCTPInit, tb.RemoteSCTPInit)
 	}
 	if a.NegotiationNeeded() {
 		t.Fatalf("nothing should remain for the one that offered:\n%s", snapshot(a))

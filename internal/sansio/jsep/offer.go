@@ -30,7 +30,7 @@ func (s *Session) offerLines(restart bool) ([]mline, error) {
 	if len(s.transceivers) > 0 {
 		numbers = s.numbersInUse()
 	}
-	data, goesOn := false, false
+	data, goesOn := -1, false
 	if d := s.local(); d != nil {
 		for i := range d.sections {
 			m := &d.sections[i]
@@ -39,7 +39,7 @@ func (s *Session) offerLines(restart bool) ([]mline, error) {
 			t := s.byMid(m.mid)
 			switch {
 			case lives && m.data.is:
-				data = true
+				data = len(lines)
 				l.rejected, l.bundled, l.setup, l.oldData = false, true, setupActPass, m.data.old
 			case lives && t != nil && !t.stopping:
 				var theirs *mediaAttributes
@@ -54,12 +54,14 @@ func (s *Session) offerLines(restart bool) ([]mline, error) {
 			lines = append(lines, l)
 		}
 	}
-	place := func(l mline) {
+	place := func(l mline) (at int) {
 		if len(free) == 0 {
 			lines = append(lines, l)
-			return
+			return len(lines) - 1
 		}
-		lines[free[0]], free = l, free[1:]
+		at, free = free[0], free[1:]
+		lines[at] = l
+		return at
 	}
 	mid := s.unusedMids()
 	for _, t := range s.transceivers {
@@ -70,8 +72,14 @@ func (s *Session) offerLines(restart bool) ([]mline, error) {
 			place(l)
 		}
 	}
-	if !data && s.wantData {
-		place(newData(mid()))
+	if data < 0 && s.wantData {
+		data = place(newData(mid()))
+	}
+	if data >= 0 && !lines[data].oldData {
+		var err error
+		if lines[data].sctpInit, err = s.offerInit(data); err != nil {
+			return nil, err
+		}
 	}
 	if !slices.ContainsFunc(lines, func(l mline) bool { return !l.rejected }) {
 		return lines, nil

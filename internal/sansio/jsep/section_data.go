@@ -28,5 +28,9 @@ func (s *Session) dataSection(l *mline) *sdp.MediaDescription {
 	} else {
 		m.WithValueAttribute("sctp-port", port)
 	}
-	return m.WithValueAttribute("max-message-size", strconv.Itoa(s.cfg.MaxMessageSize))
+	m.WithValueAttribute("max-message-size", strconv.Itoa(s.cfg.MaxMessageSize))
+	if l.sctpInit != "" {
+		m.WithValueAttribute("sctp-init", l.sctpInit)
+	}
+	return m
 }

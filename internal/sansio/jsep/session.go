@@ -18,6 +18,11 @@ type Config struct {
 	BundlePolicy   BundlePolicy
 	AnsweringRole  DTLSRole // chosen when the offer leaves us the choice; default RoleClient
 
+	// NewSCTPInit makes the INIT chunk of the association, for a=sctp-init; it is asked once. CheckSCTPInit says what is wrong with the remote
+	// side's. nil: the attribute is neither offered nor answered.
+	NewSCTPInit   func() ([]byte, error)
+	CheckSCTPInit func(chunk []byte) error
+
 	// Media. The tables are shared by sessions and never changed. A kind without codecs is not supported: its sections are rejected.
 	Codecs     [3][]Codec        // by MediaKind: in order of preference, with the payload types that we offer
 	Extensions []HeaderExtension // those that we offer and accept
@@ -42,6 +47,7 @@ type Session struct {
 	wantData  bool          // the application has a use for a data section
 	offered   offerer       // who made the first offer for the transport in use
 	fresh     credentials   // made for a description that has not been applied
+	sctpInit  string        // the value of a=sctp-init in our descriptions, once it is made
 	toReplace []credentials // W3C [[LocalIceCredentialsToReplace]]
 	gathered  []gathering   // local candidates
 	nextMid   uint          // no applied description has a mid that is a number from here on

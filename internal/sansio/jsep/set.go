@@ -116,6 +116,9 @@ func (s *Session) SetRemote(d Description) (Change, error) {
 			next.role = s.roleBy(s.pendingLocal.parsed, p, i, false)
 		}
 	}
+	if err := s.checkInit(p); err != nil {
+		return Change{}, err
+	}
 	return s.changed(false, d.Type, func() {
 		if glare {
 			s.rollBack()

@@ -77,6 +77,9 @@ func (s *Session) agreedTransport(local, remote *description) *Transport {
 	c := localCredentials(local)
 	t.LocalUfrag, t.LocalPwd = c.ufrag, c.pwd
 	remote.describe(t, i)
+	if ours, theirs := agreedInits(local, remote); ours != "" {
+		t.LocalSCTPInit, t.RemoteSCTPInit = mustDecode(ours), mustDecode(theirs)
+	}
 	s.describeControl(t)
 	return t
 }

@@ -166,6 +166,8 @@ type Transport struct {
 	HasData              bool // an application section lives
 	RemoteSCTPPort       uint16
 	RemoteMaxMessageSize int // 0 means that any size is accepted
+	// INIT chunks that both sides have told, so that the association needs no handshake; nil when one has not.
+	LocalSCTPInit, RemoteSCTPInit []byte
 
 	Mid        string // of the section whose transport this is
 	MLineIndex int

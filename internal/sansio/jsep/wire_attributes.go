@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +149,8 @@ type dataAttributes struct {
 	is         bool // the section is one for WebRTC data channels
 	old        bool // in the form of draft-ietf-mmusic-sctp-sdp-05 and before: a=sctpmap
 	port       uint16
-	maxMessage int // 0: any size
+	maxMessage int    // 0: any size
+	sctpInit   string // the value of a=sctp-init, which is base64; "": there is none
 }
 
 const (
@@ -196,7 +198,16 @@ func (s *section) readData(attributes []sdp.Attribute) bool {
 			}
 			// What does not fit an int32 is more than anybody sends in one message.
 			d.maxMessage = int(min(size, 1<<31-1))
+		case "sctp-init":
+			// Malformed for who does not use it too, as in Chromium: so the mistake is seen by whoever is called first.
+			if _, err := base64.StdEncoding.DecodeString(a.Value); err != nil || a.Value == "" {
+				return false
+			}
+			d.sctpInit = a.Value
 		}
+	}
+	if d.old {
+		d.sctpInit = "" // that form is older than the attribute by many years
 	}
 	if d.is {
 		s.data = d

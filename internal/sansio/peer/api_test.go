@@ -47,6 +47,7 @@ func TestEmptyMessagesFillSendBuffer(t *testing.T) {
 	const buffer = 96_000
 	w := newWorld(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, Config{SendBuffer: buffer})
 	a, _ := w.connect()
+	w.settle()
 	c := w.core[0]
 	sent := 0
 	for ; sent <= buffer; sent++ {

@@ -88,6 +88,7 @@ type Config struct {
 	MaxPacketSize     int // of the datagrams that are tried; 1200 and less: none are tried
 	HeartbeatInterval time.Duration
 	AlwaysData        bool // offer a data section even without a channel
+	DisableSNAP       bool // neither offer nor answer a=sctp-init
 
 	// Recycle, if it is set, is given the data of a message that Send took, when it is needed no more.
 	Recycle func(data []byte)
@@ -130,6 +131,8 @@ func (c *Config) sctp() sctp.Config {
 		MaxSendMessageSize:    maxSend,
 		MaxReceiveMessageSize: c.MaxMessageSize,
 		Recycle:               c.Recycle,
+		ZeroChecksum:          true,
+		Interleaving:          true,
 		HeartbeatInterval:     cmp.Or(c.HeartbeatInterval, -1), // ICE's consent checks prove the path
 		// Whether the peer is there is for ICE to find out. An association that gave up by itself would be gone when a long outage ends, and
 		// after the ICE restart of a connection that has failed.

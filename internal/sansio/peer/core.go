@@ -46,8 +46,9 @@ type Core struct {
 	// thresholds keeps bufferedAmountLowThreshold of channels that are not open yet; nil: of none.
 	thresholds map[Handle]int
 
-	burst  bool   // SCTP packets came since the last EndBurst
-	carry  []byte // a sealed packet that was longer than the run it was made for
+	early  [][]byte // SCTP packets that came before the answer
+	burst  bool     // SCTP packets came since the last EndBurst
+	carry  []byte   // a sealed packet that was longer than the run it was made for
 	rest   rest
 	events events
 	stats  Stats
@@ -65,6 +66,8 @@ type transport struct {
 	remoteEnded bool
 	data        bool // a data section is negotiated
 	sctpPort    uint16
+	localInit   []byte // of a=sctp-init, when both sides have it; nil: the association begins with a handshake
+	remoteInit  []byte
 	maxMessage  int   // what the peer takes; 0: anything
 	last        route // that Close leaves by
 }
@@ -85,11 +88,15 @@ func New(cfg Config) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := jsep.New(jsep.Config{
+	c := &Core{
+		cfg:      cfg,
+		channels: channel.New(channel.Config{SendBuffer: cfg.SendBuffer}),
+	}
+	session := jsep.Config{
 		Rand: cfg.Rand,
 		NewCredentials: func() (ufrag, pwd string, err error) {
-			c, err := ice.NewCredentials(cfg.Rand)
-			return c.Ufrag, c.Pwd, err
+			cred, err := ice.NewCredentials(c.cfg.Rand)
+			return cred.Ufrag, cred.Pwd, err
 		},
 		Fingerprints:   []jsep.Fingerprint{{Algorithm: fingerprint.Algorithm, Value: fingerprint.String()}},
 		MaxMessageSize: cfg.MaxMessageSize,
@@ -97,14 +104,13 @@ func New(cfg Config) (*Core, error) {
 		Extensions:     cfg.Media.Extensions,
 		CNAME:          cfg.Media.CNAME,
 		AnsweringRole:  answeringRole(cfg.PassiveAnswer),
-	})
-	if err != nil {
-		return nil, err
 	}
-	c := &Core{
-		cfg:      cfg,
-		session:  session,
-		channels: channel.New(channel.Config{SendBuffer: cfg.SendBuffer}),
+	if !cfg.DisableSNAP {
+		session.NewSCTPInit = func() ([]byte, error) { return c.cfg.sctp().NewInit() }
+		session.CheckSCTPInit = sctp.CheckInit
+	}
+	if c.session, err = jsep.New(session); err != nil {
+		return nil, err
 	}
 	if cfg.AlwaysData {
 		c.session.NeedDataChannel()
@@ -232,5 +238,5 @@ func (c *Core) Close(now time.Time) {
 
 // Release drops what a closed core holds for sending, when all of it was sent.
 func (c *Core) Release() {
-	c.ice, c.dtls, c.sctp, c.media, c.carry, c.thresholds = nil, nil, nil, nil, nil, nil
+	c.ice, c.dtls, c.sctp, c.media, c.early, c.carry, c.thresholds = nil, nil, nil, nil, nil, nil, nil
 }

@@ -164,7 +164,9 @@ func TestCVE_2026_103936_MangledDatagrams(t *testing.T) {
 		}
 		return true
 	}
-	source.connect()
+	a, _ := source.connect()
+	source.send1(a, "hello")
+	source.core[0].Close(source.now)
 	source.settle()
 	if len(all) < 10 {
 		t.Fatalf("%d kinds of datagrams", len(all))

@@ -126,7 +126,8 @@ func (c *Core) startSCTP(now time.Time) {
 	cfg := c.cfg.sctp()
 	cfg.RemotePort = c.transport.sctpPort
 	cfg.MTU = (mtu - head - tail) &^ 3
-	cfg.ZeroChecksum, cfg.Interleaving = true, true
+	cfg.LocalInit, cfg.RemoteInit = c.transport.localInit, c.transport.remoteInit
+	c.transport.localInit, c.transport.remoteInit = nil, nil
 	if c.whole {
 		for _, n := range largerMTUs {
 			if limit := c.cfg.MaxPacketSize; limit == 0 || n <= limit {
@@ -138,11 +139,15 @@ func (c *Core) startSCTP(now time.Time) {
 	if c.sctp, err = sctp.New(cfg); err != nil {
 		panic("BUG: peer: " + err.Error())
 	}
-	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO.
+	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO, or with what DTLS ends by.
 	c.channels.SetRole(c.transport.role == jsep.RoleClient)
 	c.pumpChannels(now)
 	rtt, _ := c.ice.RTT()
 	c.sctp.Start(now, rtt)
+	for _, p := range c.early {
+		c.handleSCTP(now, p)
+	}
+	c.early = nil
 }
 
 // maxSend leaves the size of messages to the channels, which know what the peer accepts.

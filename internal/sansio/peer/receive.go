@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -70,17 +71,39 @@ func (c *Core) handleDTLS(now time.Time, b []byte) (alive bool) {
 	if c.sctp == nil {
 		c.pumpDTLS(now) // which may start it
 	}
-	for p, ok := c.dtls.PollData(); ok; p, ok = c.dtls.PollData() {
-		alive = true
-		if c.sctp == nil {
-			c.stats.DroppedEarly++
-			continue
-		}
-		c.sctp.HandlePacket(now, p)
-		c.burst = true
-	}
+	alive = c.takeData(now)
 	c.pumpDTLS(now)
 	return alive
+}
+
+// takeData hands on what DTLS has decrypted, and says whether there was something.
+func (c *Core) takeData(now time.Time) (some bool) {
+	for p, ok := c.dtls.PollData(); ok; p, ok = c.dtls.PollData() {
+		some = true
+		switch {
+		case c.sctp != nil:
+			c.handleSCTP(now, p)
+		case c.awaitsAnswer() && len(c.early) < maxEarly:
+			c.early = append(c.early, bytes.Clone(p))
+		default:
+			c.stats.DroppedEarly++
+		}
+	}
+	return some
+}
+
+// maxEarly is how many packets are kept that overtake the answer: whoever gives it has the association before us, and may send its first window.
+const maxEarly = 10
+
+// awaitsAnswer tells whether an answer is on its way to us.
+func (c *Core) awaitsAnswer() bool {
+	s := c.session.SignalingState()
+	return s == jsep.HaveLocalOffer || s == jsep.HaveRemotePrAnswer
+}
+
+func (c *Core) handleSCTP(now time.Time, packet []byte) {
+	c.sctp.HandlePacket(now, packet)
+	c.burst = true
 }
 
 // EndBurst ends what arrived together: one SACK answers it all.

@@ -109,6 +109,15 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 		c.updateNegotiation()
 	}
 	c.pump(now)
+	if c.dtls != nil {
+		c.takeData(now) // what DTLS has held until the fingerprint was known
+	}
+	if c.burst {
+		c.EndBurst(now)
+	}
+	if c.sctp != nil || !c.awaitsAnswer() {
+		c.early = nil
+	}
 	return nil
 }
 
@@ -192,6 +201,10 @@ func (c *Core) applyTransport(now time.Time, change jsep.Change) {
 func (c *Core) applyData(now time.Time, t *jsep.Transport) {
 	if !t.HasData {
 		return
+	}
+	if !c.transport.data {
+		// What holds is what was agreed on first: from then on each end may have started the association.
+		c.transport.localInit, c.transport.remoteInit = t.LocalSCTPInit, t.RemoteSCTPInit
 	}
 	c.transport.data, c.transport.sctpPort = true, t.RemoteSCTPPort
 	c.transport.maxMessage = t.RemoteMaxMessageSize

@@ -27,6 +27,7 @@ type sniffer struct {
 	tag            [2]uint32 // what a packet has to bear that is sent to that end
 	tsn            [2]uint32 // the last of that end's
 	initial        [2]uint32 // the first of that end's
+	counts         [2]bool   // they are known
 }
 
 const (
@@ -199,6 +200,9 @@ var chunkNames = map[byte]string{0: "DATA", 64: "I-DATA", 1: "INIT", 2: "INIT-AC
 
 func (s *sniffer) describeSCTP(from int, b []byte) string {
 	var list []string
+	if tag := binary.BigEndian.Uint32(b[4:]); tag != 0 {
+		s.tag[1-from] = tag
+	}
 	for b = b[12:]; len(b) >= 4; {
 		n := int(binary.BigEndian.Uint16(b[2:]))
 		chunk := b[:n]
@@ -208,9 +212,13 @@ func (s *sniffer) describeSCTP(from int, b []byte) string {
 		case chunkInit, chunkInitAck:
 			s.tag[from] = binary.BigEndian.Uint32(chunk[4:])
 			s.initial[from] = binary.BigEndian.Uint32(chunk[16:])
-			s.tsn[from] = s.initial[from] - 1
+			s.tsn[from], s.counts[from] = s.initial[from]-1, true
 		case chunkIData:
-			if t := binary.BigEndian.Uint32(chunk[4:]); int32(t-s.tsn[from]) > 0 {
+			t := binary.BigEndian.Uint32(chunk[4:])
+			if !s.counts[from] { // its INIT was in the description
+				s.initial[from], s.tsn[from], s.counts[from] = t, t-1, true
+			}
+			if int32(t-s.tsn[from]) > 0 {
 				s.tsn[from] = t
 			}
 			switch ppid := binary.BigEndian.Uint32(chunk[16:]); {

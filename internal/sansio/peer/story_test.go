@@ -62,12 +62,13 @@ func (s *story) start(t *testing.T, cfg Config) {
 
 func (s *story) command(t *testing.T, f []string) {
 	if f[0] == "world" { // one-way delay in ms [passive: the answerer is the DTLS server] [window: the receive buffer is small] [media: there are codecs]
+		// [handshake: of SCTP, since INIT is not in the descriptions]
 		ms, err := strconv.Atoi(f[1])
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.delay = time.Duration(ms) * time.Millisecond
-		cfg := Config{KeyLog: &s.keyLog, PassiveAnswer: slices.Contains(f, "passive")}
+		cfg := Config{KeyLog: &s.keyLog, PassiveAnswer: slices.Contains(f, "passive"), DisableSNAP: slices.Contains(f, "handshake")}
 		if slices.Contains(f, "media") {
 			cfg.Media = MediaConfig{Codecs: testCodecs, Extensions: testExtensions, CNAME: "story"}
 		}

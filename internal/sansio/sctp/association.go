@@ -112,6 +112,10 @@ func New(cfg Config) (*Association, error) {
 		maxAhead: max(cfg.ReceiveBuffer/messageOverhead, 1024),
 		recv:     recvWindow{limit: cfg.initialWindow()},
 	}
+	if cfg.LocalInit != nil {
+		v, _ := parseInitChunk(cfg.LocalInit) // setDefaults has seen that it is one
+		a.tag, a.initialTSN = v.tag, v.tsn
+	}
 	copy(a.secret[:], seed[:])
 	a.heartbeat.nonce = binary.BigEndian.Uint64(seed[40:])
 	a.cwnd = newCwnd(a.mtu-headerSize, cfg.InitialCwnd)

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -42,6 +43,9 @@ type Config struct {
 	HeartbeatInterval time.Duration
 	// Recycle, if it is set, is given the data of each message that was sent with SendParams.Recycle when it is needed no more.
 	Recycle func(data []byte)
+	// LocalInit and RemoteInit are INIT chunks that the ends have told each other ahead, by a way that nobody else can change: then Start
+	// establishes the association without a handshake. LocalInit was made by NewInit, RemoteInit has passed CheckInit. Default none.
+	LocalInit, RemoteInit []byte
 	// MaxStreams is how many streams are offered and accepted in each direction; default 65535.
 	MaxStreams int
 }
@@ -94,8 +98,12 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("%w: ReceiveBuffer %d is less than MaxReceiveMessageSize and %d", ErrConfig, c.ReceiveBuffer, minReceiveBuffer)
 	case c.InitialCwnd < 1 || c.MaxInitRetransmits < 0 || c.MaxRetransmits < 0:
 		return fmt.Errorf("%w: negative count", ErrConfig)
+	case (c.LocalInit == nil) != (c.RemoteInit == nil):
+		return fmt.Errorf("%w: one of LocalInit and RemoteInit", ErrConfig)
 	case c.RTOInitial < 0 || c.RTOMin < 0 || c.RTOMax < c.RTOMin:
 		return fmt.Errorf("%w: RTO bounds", ErrConfig)
+	case c.RemoteInit != nil:
+		return errors.Join(CheckInit(c.LocalInit), CheckInit(c.RemoteInit))
 	}
 	return nil
 }

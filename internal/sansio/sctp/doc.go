@@ -29,7 +29,8 @@
 // RFC 9260: the four-way handshake with its collisions, DATA with COOKIE ECHO, SACK, retransmission, congestion and flow control, HEARTBEAT,
 // SHUTDOWN, ABORT. RFC 3758: partial reliability by retransmissions and by lifetime. RFC 6525: outgoing stream resets, and the answers to
 // the peer's. RFC 8899: packets become as large as the path carries, found out by probes of HEARTBEAT and PAD (RFC 4820) while there is bulk
-// to send. RFC 9653: no checksum where DTLS makes it needless, when both ends say so. Left out: several addresses and their path management,
+// to send. RFC 9653: no checksum where DTLS makes it needless, when both ends say so. draft-hancke-tsvwg-snap: no handshake where
+// both ends have told each other their INIT chunks in SDP ([Config].NewInit, LocalInit, RemoteInit). Left out: several addresses and their path management,
 // AUTH and ASCONF, ECN, the renewal of an association whose peer has restarted (it ends), stream reset requests for incoming streams, for
 // TSNs and for more streams (they are refused).
 //

@@ -39,6 +39,9 @@ type initView struct {
 // maxReported bounds the unknown parameters that are sent back.
 const maxReported = 128
 
+// minInitWindow is the least a_rwnd that an INIT may have (RFC 9260 section 3.3.2).
+const minInitWindow = 1500
+
 // parseInit parses the body of either. Lengths are checked in one place, splitTLV, and what it returns is all that is looked at.
 func parseInit(b []byte) (v initView, ok bool) {
 	if len(b) < initHeader-chunkHeader {
@@ -85,41 +88,42 @@ func parseInit(b []byte) (v initView, ok bool) {
 }
 
 // appendInit appends INIT or INIT ACK.
-func (a *Association) appendInit(dst []byte, typ byte, tag uint32, outgoing uint16, tsn TSN, params []byte) []byte {
-	extensions := []byte{chunkReconfig, chunkForwardTSN}
-	if a.cfg.Interleaving {
+func (c *Config) appendInit(dst []byte, typ byte, tag uint32, window int, outgoing uint16, tsn TSN, params []byte) []byte {
+	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkPad}
+	if c.Interleaving {
 		extensions = append(extensions, chunkIData, chunkIForwardTSN)
 	}
-	if len(a.cfg.LargerMTUs) > 0 {
-		extensions = append(extensions, chunkPad)
-	}
 	own := chunkHeader + padded(chunkHeader+len(extensions))
-	if a.cfg.ZeroChecksum {
+	if c.ZeroChecksum {
 		own += 8
 	}
 	dst = put16(dst, chunkHead(typ, 0))
 	dst = put16(dst, uint16(initHeader+own+len(params)))
 	dst = put32(dst, tag)
-	dst = put32(dst, uint32(a.recv.limit))
+	dst = put32(dst, uint32(window))
 	dst = put16(dst, outgoing)
-	dst = put16(dst, uint16(a.cfg.MaxStreams))
+	dst = put16(dst, uint16(c.MaxStreams))
 	dst = put32(dst, uint32(tsn))
 	dst = append(dst, params...)
 	dst = appendTLV(dst, paramSupportedExtensions, extensions)
 	// The chunk's length has the padding of all parameters but the last (section 3.2), so the last are some that need none.
 	dst = appendTLV(dst, paramForwardTSN, nil)
-	if a.cfg.ZeroChecksum {
+	if c.ZeroChecksum {
 		dst = append(dst, paramZeroChecksum>>8, paramZeroChecksum&0xff, 0, 8, 0, 0, 0, edmidDTLS)
 	}
 	return dst
 }
 
-// Start sends INIT. rtt is the round trip that ICE measured; 0 when unknown. Both ends may start; when the peer was first, or the
-// association has ended, nothing happens.
+// Start sends INIT, or establishes the association if the peer's INIT is in the Config. rtt is the round trip that ICE measured; 0 when unknown.
+// Both ends may start; when the peer was first, or the association has ended, nothing happens.
 func (a *Association) Start(now time.Time, rtt time.Duration) {
 	a.enter(now)
 	a.rto.hint(rtt)
-	if a.state == StateClosed && !a.ended {
+	switch {
+	case a.state != StateClosed || a.ended:
+	case a.cfg.RemoteInit != nil:
+		a.establishAhead(rtt)
+	default:
 		a.become(StateCookieWait)
 		a.beginHandshake()
 	}
@@ -157,7 +161,7 @@ func (a *Association) handleInit(body []byte) {
 		return
 	}
 	switch {
-	case v.outgoing == 0 || v.incoming == 0 || v.window < 1500:
+	case v.outgoing == 0 || v.incoming == 0 || v.window < minInitWindow:
 		// "A receiver of an INIT chunk with the OS value set to 0 MUST discard the packet, SHOULD send a packet in response containing an
 		// ABORT chunk […], and MUST NOT change the state of any existing association." (section 3.3.2); so for MIS and for a_rwnd below 1500.
 		a.stats.Drops.Malformed++
@@ -172,9 +176,8 @@ func (a *Association) handleInit(body []byte) {
 		a.sendShutdown = chunkShutdownAck
 		return
 	}
-	c := cookie{made: a.now, localTag: a.tag, peerTag: v.tag, localTSN: a.initialTSN, peerTSN: v.tsn, peerWindow: v.window,
-		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad}
+	c := a.agreement(&v)
+	c.made, c.localTag, c.localTSN = a.now, a.tag, a.initialTSN
 	switch a.state {
 	case StateClosed, StateCookieWait:
 		// "using the same parameters it sent in its original INIT chunk (including its Initiate Tag, unchanged)" (section 5.2.1). One that
@@ -197,7 +200,7 @@ func (a *Association) handleInit(body []byte) {
 	}
 	p := appendHeader(nil, a.cfg.LocalPort, a.cfg.RemotePort, v.tag)
 	// "If the peer's MIS is less than the endpoint's OS, […] the endpoint MUST use MIS outbound streams" (section 5.1.1).
-	p = a.appendInit(p, chunkInitAck, c.localTag, c.outgoing, c.localTSN, params)
+	p = a.cfg.appendInit(p, chunkInitAck, c.localTag, a.recv.limit, c.outgoing, c.localTSN, params)
 	seal(p)
 	a.direct.push(p)
 }
@@ -218,7 +221,7 @@ func (a *Association) handleInitAck(body []byte) {
 		// OS and MIS (section 3.3.3).
 		a.fail(&AbortError{Cause: causeProtocolViolation, Reason: "INIT ACK with a zero tag or no streams"})
 		return
-	case v.window < 1500:
+	case v.window < minInitWindow:
 		// So for a_rwnd below 1500, as erratum 7148 to section 3.3.3 has it; there is a tag by which the peer hears of it.
 		a.peerTag = v.tag
 		a.abort(&AbortError{Cause: causeInvalidParameter, Reason: "INIT ACK with a window below 1500 bytes"}, nil)
@@ -241,15 +244,21 @@ func (a *Association) handleInitAck(body []byte) {
 		a.rto.measure(a.now.since(a.handshakeAt))
 		a.rto.base = max(minHandshakeRTO, a.rto.srtt+4*a.rto.rttvar) // T1-cookie needs no allowance for delayed SACKs
 	}
-	a.agree(&cookie{peerTag: v.tag, peerTSN: v.tsn, peerWindow: v.window,
-		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
-		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad})
+	c := a.agreement(&v)
+	a.agree(&c)
 	a.cookie = append([]byte(nil), v.cookie...)
 	a.become(StateCookieEchoed)
 	if len(v.unknown) > 0 {
 		a.queueError(causeUnrecognizedParameters, v.unknown)
 	}
 	a.beginHandshake()
+}
+
+// agreement is what the peer's INIT or INIT ACK and our Config make together.
+func (a *Association) agreement(v *initView) cookie {
+	return cookie{peerTag: v.tag, peerTSN: v.tsn, peerWindow: v.window,
+		outgoing: uint16(min(int(v.incoming), a.cfg.MaxStreams)), incoming: uint16(min(int(v.outgoing), a.cfg.MaxStreams)),
+		forward: v.forward, reconfig: v.reconfig, zeroChecksum: v.zeroChecksum, interleaving: v.interleaving, pad: v.pad}
 }
 
 // agree takes over what the peer's INIT or INIT ACK said.

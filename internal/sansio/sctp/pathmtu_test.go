@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -71,6 +72,15 @@ func TestIdleAssociationProbesNothing(t *testing.T) {
 // A peer that does not announce PAD is not probed: Chromium's ends the association at it, and pion drops the packet.
 func TestPeerWithoutPadIsNotProbed(t *testing.T) {
 	p := newPair(t, 1, simnet.Config{Delay: 5 * time.Millisecond}, Config{LargerMTUs: largerMTUs}, Config{})
+	p.onPacket = func(_ int, b []byte) bool {
+		if b[headerSize] == chunkInitAck {
+			list := bytes.Index(b, []byte{chunkReconfig, chunkForwardTSN, chunkPad})
+			b[list+2] = chunkReconfig
+			copy(b[8:], zeros[:])
+			seal(b)
+		}
+		return true
+	}
 	p.connect()
 	p.send(0, 0, body(1, 200_000), reliable)
 	p.run(5 * time.Second)

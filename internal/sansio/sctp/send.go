@@ -74,7 +74,7 @@ func (a *Association) AppendPacket(now time.Time, dst []byte) ([]byte, bool) {
 		return dst, false
 	case a.sendInit:
 		a.sendInit = false
-		dst = a.appendInit(appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, 0), chunkInit, a.tag, uint16(a.cfg.MaxStreams), a.initialTSN, nil)
+		dst = a.cfg.appendInit(appendHeader(dst, a.cfg.LocalPort, a.cfg.RemotePort, 0), chunkInit, a.tag, a.recv.limit, uint16(a.cfg.MaxStreams), a.initialTSN, nil)
 		seal(dst[start:])
 	case a.path.due:
 		dst = a.appendPathProbe(dst, start)
