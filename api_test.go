@@ -654,6 +654,28 @@ func testImplicitRollback(t *testing.T, w *world) {
 	}
 }
 
+// Who asks late for candidates gets the same that handlers were told.
+func TestLateICECandidates(t *testing.T) { everywhere(t, testLateICECandidates) }
+
+func testLateICECandidates(t *testing.T, w *world) {
+	var told, late []rtc.ICECandidate
+	p := w.newPair(t, sim.Config{}, nil)
+	rec := &recorder{name: "c", floor: p.floor}
+	pc := p.build(w.builder(p.rt[0]).Handler(rtc.Handlers(&rtc.HandlerFuncs{ICECandidate: func(_ *rtc.PeerConnection, c *rtc.ICECandidate) {
+		if c != nil {
+			told = append(told, *c)
+		}
+	}}, rec)))
+	p.must(pc.SetLocalDescription(offerOf(t, pc)))
+	p.until("the end of gathering", func() bool { return rec.has("candidate end") })
+	for c := range pc.ICECandidates(t.Context()) {
+		late = append(late, *c)
+	}
+	if len(told) != w.candidates() || !slices.Equal(told, late) {
+		t.Errorf("told %+v, and late %+v", told, late)
+	}
+}
+
 // Each configured server is told by OnICECandidateError, in each gathering, with the code 701 and a text; host candidates come all the same.
 func TestICECandidateErrors(t *testing.T) { everywhere(t, testICECandidateErrors) }
 

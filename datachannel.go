@@ -24,6 +24,7 @@ type DataChannel struct {
 
 	// Guarded by loop.mu.
 	pulled    bool // messages go to inbox, not to the handler
+	remote    bool // the peer has made it
 	inbox     inbox
 	room      signal
 	threshold int

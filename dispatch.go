@@ -72,10 +72,12 @@ func (l *loop) dispatch(ev *peer.Event) {
 		l.tell(func(h EventHandler) { h.OnICEGatheringStateChange(pc, s) })
 	case peer.EventCandidate:
 		var c *ICECandidate
+		var told toldCandidate
 		if ev.Candidate != nil {
 			c = iceCandidate(ev.Candidate)
+			told = toldCandidate{c.line, ev.Candidate.Mid, ev.Candidate.MLineIndex}
 		}
-		l.candidates = append(l.candidates, c)
+		l.candidates = append(l.candidates, told)
 		l.publish(Event{Kind: EventICECandidate, ICECandidate: c})
 		l.tell(func(h EventHandler) { h.OnICECandidate(pc, c) })
 	case peer.EventServerUnused:
@@ -147,7 +149,7 @@ func (l *loop) dispatchChannel(ev *peer.Event) {
 		dc.opened(ev.Params)
 		dc.wasOpen = true
 		l.channelsOpened++
-		l.incoming = append(l.incoming, dc)
+		dc.remote = true
 		l.publish(Event{Kind: EventDataChannel, DataChannel: dc})
 		l.tell(func(h EventHandler) { h.OnDataChannel(pc, dc) })
 		l.publish(Event{Kind: EventDataChannelOpen, DataChannel: dc})
@@ -196,9 +198,6 @@ func (l *loop) forgetChannel(dc *DataChannel) {
 	dc.inbox.arrived.broadcast()
 	l.core.ForgetChannel(dc.handle)
 	delete(l.channels, dc.handle)
-	if i := slices.Index(l.incoming, dc); i >= 0 {
-		l.incoming = slices.Delete(l.incoming, i, i+1)
-	}
 }
 
 // waitForRoom registers dc to be woken when its buffer has room.
@@ -218,6 +217,24 @@ func (l *loop) wakeWaiting() {
 		dc.room.broadcast()
 		return true
 	})
+}
+
+// toldCandidate is what is kept of a candidate that was told. The zero value is the end of candidates.
+type toldCandidate struct {
+	line, mid  string
+	mLineIndex int
+}
+
+// candidate is what handlers got; nil: the end of candidates.
+func (t *toldCandidate) candidate() *ICECandidate {
+	if t.line == "" {
+		return nil
+	}
+	c, err := peer.ParseCandidate(t.line)
+	if err != nil {
+		panic("BUG: rtc: own candidate: " + err.Error())
+	}
+	return iceCandidate(&peer.LocalCandidate{Candidate: c, Mid: t.mid, MLineIndex: t.mLineIndex})
 }
 
 func iceCandidate(c *peer.LocalCandidate) *ICECandidate {
@@ -259,4 +276,28 @@ func (s *signal) broadcast() {
 		close(s.ch)
 		s.ch = nil
 	}
+}
+
+// milestone is something that happens once. Mostly nobody waits for it, so the channel is made for who asks. Its owner's mutex guards it.
+type milestone struct{ ch chan struct{} }
+
+// passed is the channel of all milestones that are reached.
+var passed = func() chan struct{} {
+	ch := make(chan struct{})
+	close(ch)
+	return ch
+}()
+
+func (m *milestone) wait() <-chan struct{} {
+	if m.ch == nil {
+		m.ch = make(chan struct{})
+	}
+	return m.ch
+}
+
+func (m *milestone) reach() {
+	if m.ch != nil && m.ch != passed {
+		close(m.ch)
+	}
+	m.ch = passed
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 
 	"github.com/sansrtc/rtc/internal/sansio/peer"
 )
@@ -37,13 +38,13 @@ func (l *loop) dispatchMedia(ev *peer.Event) {
 			b.ask()
 		}
 		l.publish(Event{Kind: EventKeyframeRequest, Sender: &t.sender, RID: rid})
-		if h := l.optional.keyframe; h != nil {
+		if h := l.optional().keyframe; h != nil {
 			l.tell(func(EventHandler) { h.OnKeyframeRequest(pc, &t.sender, rid) })
 		}
 	case peer.EventBandwidth:
 		estimate := int(l.core.Bandwidth())
 		l.publish(Event{Kind: EventBandwidthEstimate, BitsPerSecond: estimate})
-		if h := l.optional.bandwidth; h != nil {
+		if h := l.optional().bandwidth; h != nil {
 			l.tell(func(EventHandler) { h.OnBandwidthEstimate(pc, estimate) })
 		}
 	case peer.EventRTCP:
@@ -55,7 +56,7 @@ func (l *loop) dispatchMedia(ev *peer.Event) {
 
 // dispatchRTCP gives a compound packet to the interceptors and the handler.
 func (l *loop) dispatchRTCP(b []byte) {
-	h := l.optional.rtcp
+	h := l.optional().rtcp
 	_ = l.outside(func() error {
 		packets, err := l.readRTCP(b)
 		if err == nil && len(packets) > 0 && h != nil {
@@ -71,6 +72,9 @@ func (l *loop) readRTCP(b []byte) ([]rtcp.Packet, error) {
 	}
 	return rtcp.Unmarshal(b)
 }
+
+// optional is what the handler hears besides packets.
+func (l *loop) optional() optional { return optionalOf(l.pc.builder.handler) }
 
 // bind lets the tracks of a sender follow what was negotiated.
 func (l *loop) bind(s *RTPSender) {
@@ -105,7 +109,7 @@ func (l *loop) beginTrack(ev *peer.Event) {
 		}
 	}
 	// Nobody hears the packets of a connection whose handler does not take them: they wait until they are read.
-	t.pulled = l.optional.rtp == nil
+	t.pulled = l.rtp == nil
 	if l.tracks == nil {
 		l.tracks = make(map[peer.StreamID]*TrackRemote)
 	}
@@ -164,6 +168,9 @@ func (l *loop) dispatchRTP(ev *peer.Event) {
 }
 
 func (l *loop) tellRTP(t *TrackRemote, ev *peer.Event) {
+	if l.packet == nil {
+		l.packet = new(rtp.Packet)
+	}
 	if err := l.packet.Unmarshal(ev.Data); err != nil {
 		panic("BUG: rtc: a packet that was received: " + err.Error())
 	}
@@ -175,7 +182,7 @@ func (l *loop) tellRTP(t *TrackRemote, ev *peer.Event) {
 		l.mu.Lock()
 		l.core.FreeRTP(ev)
 	}()
-	l.optional.rtp.OnRTP(l.pc, t, &l.packet)
+	l.rtp.OnRTP(l.pc, t, l.packet)
 }
 
 // freeRTP gives the memory of a packet back. It is called with mu held.

@@ -16,8 +16,8 @@ func (l *loop) gather() {
 	defer l.gathering.Unlock()
 	l.mu.Lock()
 	wanted := !l.closed && l.core.TakeGather()
-	relayOnly := l.pc.configuration.ICETransportPolicy == ICETransportPolicyRelay
-	servers := l.pc.configuration.ICEServers
+	relayOnly := l.pc.builder.configuration.ICETransportPolicy == ICETransportPolicyRelay
+	servers := l.pc.builder.configuration.ICEServers
 	sockets := slices.Clone(l.sockets)
 	l.mu.Unlock()
 	if !wanted {
@@ -57,7 +57,7 @@ func (l *loop) gather() {
 		}
 	}
 	l.core.EndOfLocalCandidates(now)
-	l.complete.Do(func() { close(l.pc.gatheringComplete) })
+	l.gathered.reach()
 	l.settle(now)
 }
 

@@ -21,7 +21,6 @@ type loop struct {
 	host runtime.Host
 
 	gathering sync.Mutex // one at a time
-	complete  sync.Once  // closes pc.gatheringComplete
 
 	mu       sync.Mutex // guards everything below, and the Core
 	core     *peer.Core
@@ -33,21 +32,22 @@ type loop struct {
 	closed   bool      // Close was called, or the peer's close was seen: sockets are closed
 	released bool
 
-	dispatching bool
-	told        bool   // the last event was told
-	queued      signal // events came while dispatching
-	subscribers []*subscriber
-	candidates  []*ICECandidate // gathered in this generation, for those who ask later
-	incoming    []*DataChannel  // made by the peer and not closed, likewise
+	dispatching  bool
+	told         bool      // the last event was told
+	carriesMedia bool      // the connection has been connected: tracks are bound
+	gathered     milestone // the first gathering has ended
+	done         milestone
+	queued       signal // events came while dispatching
+	subscribers  []*subscriber
+	candidates   []toldCandidate // gathered in this generation, for those who ask later
 
 	icp          *interceptors // nil: none
-	optional     optional      // powers of the handler
-	carriesMedia bool          // the connection has been connected: tracks are bound
+	rtp          RTPHandler    // the handler, if it takes packets
 	transceivers map[peer.TransceiverID]*RTPTransceiver
 	tracks       map[peer.StreamID]*TrackRemote // that were told and have not ended,
 	live         []*TrackRemote                 // the same in order
 	burst        *burst                         // of another connection, with which something leaves; nil: none
-	packet       rtp.Packet                     // that the handler is told; one for all, so that packets cost no memory
+	packet       *rtp.Packet                    // that the handler is told; one for all, so that packets cost no memory
 
 	channels map[peer.Handle]*DataChannel
 	waiting  []*DataChannel // channels that somebody waits for room on
@@ -62,7 +62,7 @@ var _ runtime.Loop = (*loop)(nil)
 func (l *loop) start(pc *PeerConnection, core *peer.Core, listen []netip.AddrPort) (err error) {
 	l.pc, l.core, l.listen = pc, core, listen
 	l.forward.owner = l
-	l.optional = optionalOf(pc.builder.handler)
+	l.rtp = optionalOf(pc.builder.handler).rtp
 	l.channels = make(map[peer.Handle]*DataChannel)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,10 +127,19 @@ func (l *loop) Released() {
 	l.mu.Lock()
 	l.core.Release()
 	l.released, l.channels, l.waiting, l.sockets = true, nil, nil, nil
-	l.transceivers, l.tracks, l.live, l.packet = nil, nil, nil, rtp.Packet{}
+	l.transceivers, l.tracks, l.live, l.packet = nil, nil, nil, nil
 	l.mu.Unlock()
 	l.pc.release()
-	close(l.pc.done)
+	l.mu.Lock()
+	l.done.reach()
+	l.mu.Unlock()
+}
+
+// reached is closed when m, of l, is reached.
+func (l *loop) reached(m *milestone) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return m.wait()
 }
 
 // update lets f, called by a user's goroutine or inside a handler, change the core, and sees to what follows from it.

@@ -20,29 +20,22 @@ import (
 // network or for a handler. Their errors have W3C's categories: see [InvalidStateError] and its brothers.
 // https://w3c.github.io/webrtc-pc/#interface-definition
 type PeerConnection struct {
-	builder Builder // as given; its configuration is superseded by the one below
+	builder Builder // as given, but for its configuration, which is the current one and guarded by loop.mu
 	id      uint32
 	loop    loop
 
-	configuration Configuration // guarded by loop.mu
-	log           logging.LeveledLogger
+	log logging.LeveledLogger
 
 	// What handlers were told last; W3C changes these attributes in the task that fires the event.
 	iceState        atomic.Int32
 	connectionState atomic.Int32
-
-	gatheringComplete chan struct{}
-	done              chan struct{}
 }
 
 func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate) (_ *PeerConnection, err error) {
 	pc := &PeerConnection{
-		builder:           b,
-		id:                newID(),
-		configuration:     b.configuration,
-		log:               silent,
-		gatheringComplete: make(chan struct{}),
-		done:              make(chan struct{}),
+		builder: b,
+		id:      newID(),
+		log:     silent,
 	}
 	pc.loop.pc = pc
 	defer func() {
@@ -80,12 +73,14 @@ func (pc *PeerConnection) release() {
 }
 
 // Builder gives the builder that the connection was made with; of a nil connection, NewBuilder's defaults.
-func (pc *PeerConnection) Builder() Builder {
+func (pc *PeerConnection) Builder() (b Builder) {
 	if pc == nil {
 		return NewBuilder()
 	}
-	b := pc.builder
-	b.configuration = pc.GetConfiguration()
+	pc.loop.view(func(*peer.Core) {
+		b = pc.builder
+		b.configuration = pc.currentConfiguration()
+	})
 	return b
 }
 
@@ -242,7 +237,7 @@ func (pc *PeerConnection) GetConfiguration() (c Configuration) {
 
 // currentConfiguration is called with loop.mu held. A certificate that the connection has made itself is put into pion's form when it is asked for.
 func (pc *PeerConnection) currentConfiguration() Configuration {
-	c := &pc.configuration
+	c := &pc.builder.configuration
 	if len(c.Certificates) == 0 {
 		own, err := pionCertificate(pc.loop.core.Certificate())
 		if err != nil {
@@ -278,7 +273,7 @@ func (pc *PeerConnection) SetConfiguration(next Configuration) error {
 		}
 		next = cloneConfiguration(next)
 		next.Certificates, next.BundlePolicy, next.RTCPMuxPolicy = old.Certificates, old.BundlePolicy, old.RTCPMuxPolicy
-		pc.configuration = next
+		pc.builder.configuration = next
 		return nil
 	})
 }
@@ -321,10 +316,12 @@ func (pc *PeerConnection) CreateDataChannel(label string, options *DataChannelIn
 }
 
 // GatheringComplete is closed when the first gathering has ended: LocalDescription then has all candidates, for signaling without trickle.
-func (pc *PeerConnection) GatheringComplete() <-chan struct{} { return pc.gatheringComplete }
+func (pc *PeerConnection) GatheringComplete() <-chan struct{} {
+	return pc.loop.reached(&pc.loop.gathered)
+}
 
 // Done is closed when the connection has ended and its last handler has returned, and its goroutine, sockets and memory are released.
-func (pc *PeerConnection) Done() <-chan struct{} { return pc.done }
+func (pc *PeerConnection) Done() <-chan struct{} { return pc.loop.reached(&pc.loop.done) }
 
 // Close is W3C's close: it ends the connection at once and tells the peer. It is idempotent, returns nil, and waits for nobody: Done does.
 // The channels' OnDataChannelClose and, last of all, OnConnectionStateChange with closed follow. What channels have buffered is lost:

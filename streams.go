@@ -3,6 +3,7 @@ package rtc
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -162,8 +163,8 @@ func (pc *PeerConnection) ICECandidates(ctx context.Context) iter.Seq[*ICECandid
 	l := &pc.loop
 	return func(yield func(*ICECandidate) bool) {
 		s := l.subscribe(func() (past []Event) {
-			for _, c := range l.candidates {
-				past = append(past, Event{Kind: EventICECandidate, ICECandidate: c})
+			for i := range l.candidates {
+				past = append(past, Event{Kind: EventICECandidate, ICECandidate: l.candidates[i].candidate()})
 			}
 			return past
 		})
@@ -193,8 +194,10 @@ func (pc *PeerConnection) DataChannels(ctx context.Context) iter.Seq[*DataChanne
 	l := &pc.loop
 	return func(yield func(*DataChannel) bool) {
 		s := l.subscribe(func() (past []Event) {
-			for _, dc := range l.incoming {
-				past = append(past, Event{Kind: EventDataChannel, DataChannel: dc})
+			for _, h := range slices.Sorted(maps.Keys(l.channels)) {
+				if dc := l.channels[h]; dc.remote {
+					past = append(past, Event{Kind: EventDataChannel, DataChannel: dc})
+				}
 			}
 			return past
 		})

@@ -61,6 +61,9 @@ type LocalCandidate struct {
 	MLineIndex int
 }
 
+// ParseCandidate reads a candidate-attribute (RFC 8839 section 5.1).
+func ParseCandidate(line string) (Candidate, error) { return ice.ParseCandidate(line) }
+
 // queuedEvent is an Event in the form in which many may wait: what only few of them have is in events.more.
 type queuedEvent struct {
 	data     []byte
