@@ -835,6 +835,9 @@ func TestPowers(t *testing.T) {
 			RTCP:              func(*rtc.PeerConnection, []rtcp.Packet) { heard = append(heard, name+" report") },
 			KeyframeRequest:   func(*rtc.PeerConnection, *rtc.RTPSender, string) { heard = append(heard, name+" keyframe") },
 			BandwidthEstimate: func(*rtc.PeerConnection, int) { heard = append(heard, name+" bandwidth") },
+			TrackMute: func(_ *rtc.PeerConnection, _ *rtc.TrackRemote, muted bool) {
+				heard = append(heard, fmt.Sprintf("%s mute %t", name, muted))
+			},
 		}
 	}
 	own := &both{HandlerFuncs: funcs("own")}
@@ -847,10 +850,10 @@ func TestPowers(t *testing.T) {
 	}{
 		{"none", rtc.BaseHandler{}, nil, 0, true},
 		{"functions that are not set", &rtc.HandlerFuncs{}, nil, 0, true},
-		{"functions", funcs("f"), []string{"f bandwidth", "f keyframe", "f packet", "f report"}, 0, false},
-		{"a handler and what it embeds", own, []string{"own bandwidth", "own keyframe", "own report"}, 1, false},
+		{"functions", funcs("f"), []string{"f bandwidth", "f keyframe", "f mute true", "f packet", "f report"}, 0, false},
+		{"a handler and what it embeds", own, []string{"own bandwidth", "own keyframe", "own mute true", "own report"}, 1, false},
 		{"several", rtc.Handlers(&rtc.HandlerFuncs{}, funcs("f"), rtc.Handlers(own)), []string{
-			"f bandwidth", "f keyframe", "f packet", "f report", "own bandwidth", "own keyframe", "own report",
+			"f bandwidth", "f keyframe", "f mute true", "f packet", "f report", "own bandwidth", "own keyframe", "own mute true", "own report",
 		}, 1, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -871,6 +874,9 @@ func TestPowers(t *testing.T) {
 			p.rec[0].track("far").RequestKeyframe()
 			p.pass(5 * time.Second)
 			far.send(10)
+			p.must(p.pc[0].WriteRTCP([]rtcp.Packet{
+				&rtcp.ReceiverReport{}, &rtcp.Goodbye{Sources: []uint32{uint32(p.rec[1].track("near").SSRC())}},
+			}))
 			p.pass(5 * time.Second)
 			slices.Sort(heard)
 			if got := slices.Compact(heard); !slices.Equal(got, c.want) {

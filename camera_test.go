@@ -163,6 +163,14 @@ func (v *viewer) OnBandwidthEstimate(pc *rtc.PeerConnection, bitsPerSecond int) 
 	v.hear("bandwidth", pc, nil, rtc.DataChannelMessage{}, nil)
 }
 
+func (v *viewer) OnTrackMute(pc *rtc.PeerConnection, track *rtc.TrackRemote, muted bool) {
+	kind := "unmute"
+	if muted {
+		kind = "mute"
+	}
+	v.hearTrack(kind, pc, track)
+}
+
 // seen are the numbers of the packets of a track, by its name.
 func (v *viewer) seen(id string) []int {
 	t := v.track(id)

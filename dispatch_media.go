@@ -131,9 +131,9 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 	case peer.EventTrackCodec:
 		t.codec, t.levelID = codecParameters(t.receiver.transceiver.kind, &ev.Media.Codec), audioLevelID(ev.Media.Section)
 	case peer.EventTrackMuted:
-		t.muted = true
+		l.muteTrack(t, true)
 	case peer.EventTrackUnmuted:
-		t.muted = false
+		l.muteTrack(t, false)
 	case peer.EventTrackEnded:
 		t.ended = true
 		if t.chain != nil {
@@ -146,6 +146,14 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 		t.receiver.tracks = slices.DeleteFunc(t.receiver.tracks, is)
 		l.publish(Event{Kind: EventTrackEnded, Track: t})
 		l.tell(func(h EventHandler) { h.OnTrackEnded(l.pc, t) })
+	}
+}
+
+func (l *loop) muteTrack(t *TrackRemote, muted bool) {
+	t.muted = muted
+	l.publish(Event{Kind: EventTrackMute, Track: t, Muted: muted})
+	if h := optionalOf(l.pc.builder.handler).mute; h != nil {
+		l.tell(func(EventHandler) { h.OnTrackMute(l.pc, t, muted) })
 	}
 }
 

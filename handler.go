@@ -85,6 +85,13 @@ type BandwidthHandler interface {
 	OnBandwidthEstimate(pc *PeerConnection, bitsPerSecond int)
 }
 
+// TrackMuteHandler is a power that an [EventHandler] may have: it hears W3C's mute and unmute of the tracks that come from the peer.
+type TrackMuteHandler interface {
+	// OnTrackMute tells that nothing of track comes for now, since the peer has said so (BYE) or it was negotiated; or, with muted false, that packets come
+	// again: the first follows. A track is not muted when OnTrack tells of it.
+	OnTrackMute(pc *PeerConnection, track *TrackRemote, muted bool)
+}
+
 // BaseHandler has an empty method for each event.
 type BaseHandler struct{}
 
@@ -144,6 +151,7 @@ type optional struct {
 	rtcp      RTCPHandler
 	keyframe  KeyframeHandler
 	bandwidth BandwidthHandler
+	mute      TrackMuteHandler
 }
 
 // optionalOf finds the powers of h: its own methods, before those of a HandlerFuncs that it embeds.
@@ -162,6 +170,9 @@ func optionalOf(h EventHandler) (o optional) {
 	}
 	if h, ok := h.(BandwidthHandler); ok {
 		o.bandwidth = h
+	}
+	if h, ok := h.(TrackMuteHandler); ok {
+		o.mute = h
 	}
 	return o
 }

@@ -32,7 +32,7 @@ var eventKinds = map[string]string{
 }
 
 // powerKinds are the recorder's names of what the powers of a handler hear.
-var powerKinds = map[string]string{"OnRTP": "rtp", "OnRTCP": "rtcp", "OnKeyframeRequest": "keyframe", "OnBandwidthEstimate": "bandwidth"}
+var powerKinds = map[string]string{"OnRTP": "rtp", "OnRTCP": "rtcp", "OnKeyframeRequest": "keyframe", "OnBandwidthEstimate": "bandwidth", "OnTrackMute": "mute"}
 
 // withPowers is r with all powers.
 func withPowers(r *recorder) rtc.EventHandler {
@@ -42,6 +42,7 @@ func withPowers(r *recorder) rtc.EventHandler {
 		RTCP:              func(pc *rtc.PeerConnection, _ []rtcp.Packet) { hear("rtcp", pc) },
 		KeyframeRequest:   func(pc *rtc.PeerConnection, _ *rtc.RTPSender, _ string) { hear("keyframe", pc) },
 		BandwidthEstimate: func(pc *rtc.PeerConnection, _ int) { hear("bandwidth", pc) },
+		TrackMute:         func(pc *rtc.PeerConnection, _ *rtc.TrackRemote, _ bool) { hear("mute", pc) },
 	})
 }
 
@@ -389,6 +390,10 @@ func testMethodInHandler(t *testing.T, w *world, certificate *rtc.Certificate, k
 	settle(100*time.Millisecond, func() bool { return p.rec[1].has("track camera") })
 	if track := p.rec[1].track("camera"); track != nil {
 		track.RequestKeyframe()
+	}
+	if track := p.rec[1].track("camera"); track != nil && kind == "mute" {
+		a.WriteRTCP([]rtcp.Packet{&rtcp.ReceiverReport{}, &rtcp.Goodbye{Sources: []uint32{uint32(track.SSRC())}}})
+		settle(100*time.Millisecond, func() bool { return p.rec[1].has("mute") })
 	}
 	if kind == "bandwidth" { // it comes with the first feedback
 		settle(time.Second, func() bool { return p.rec[0].has("bandwidth") })

@@ -25,11 +25,12 @@ type HandlerFuncs struct {
 	Track                        func(pc *PeerConnection, track *TrackRemote, receiver *RTPReceiver)
 	TrackEnded                   func(pc *PeerConnection, track *TrackRemote)
 
-	// The powers of RTPHandler, RTCPHandler, KeyframeHandler and BandwidthHandler; one that is nil at Build is not there.
+	// The powers of RTPHandler, RTCPHandler, KeyframeHandler, BandwidthHandler and TrackMuteHandler; one that is nil at Build is not there.
 	RTP               func(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet)
 	RTCP              func(pc *PeerConnection, packets []rtcp.Packet)
 	KeyframeRequest   func(pc *PeerConnection, sender *RTPSender, rid string)
 	BandwidthEstimate func(pc *PeerConnection, bitsPerSecond int)
+	TrackMute         func(pc *PeerConnection, track *TrackRemote, muted bool)
 }
 
 var _ EventHandler = (*HandlerFuncs)(nil)
@@ -159,6 +160,9 @@ func (h *HandlerFuncs) optional() (o optional) {
 	if h.BandwidthEstimate != nil {
 		o.bandwidth = bandwidthFunc(h.BandwidthEstimate)
 	}
+	if h.TrackMute != nil {
+		o.mute = muteFunc(h.TrackMute)
+	}
 	return o
 }
 
@@ -167,6 +171,7 @@ type (
 	rtcpFunc      func(pc *PeerConnection, packets []rtcp.Packet)
 	keyframeFunc  func(pc *PeerConnection, sender *RTPSender, rid string)
 	bandwidthFunc func(pc *PeerConnection, bitsPerSecond int)
+	muteFunc      func(pc *PeerConnection, track *TrackRemote, muted bool)
 )
 
 func (f rtpFunc) OnRTP(pc *PeerConnection, track *TrackRemote, packet *rtp.Packet) {
@@ -178,6 +183,9 @@ func (f keyframeFunc) OnKeyframeRequest(pc *PeerConnection, sender *RTPSender, r
 }
 func (f bandwidthFunc) OnBandwidthEstimate(pc *PeerConnection, bitsPerSecond int) {
 	f(pc, bitsPerSecond)
+}
+func (f muteFunc) OnTrackMute(pc *PeerConnection, track *TrackRemote, muted bool) {
+	f(pc, track, muted)
 }
 
 // Handlers gives one EventHandler that calls each of hs, in their order, for every event, and has each power that one of them has. They share a
@@ -287,6 +295,7 @@ func (hs handlers) optional() (all optional) {
 	var rtcps []RTCPHandler
 	var keyframes []KeyframeHandler
 	var bandwidths []BandwidthHandler
+	var mutes []TrackMuteHandler
 	for _, h := range hs {
 		o := optionalOf(h)
 		if o.rtp != nil {
@@ -300,6 +309,9 @@ func (hs handlers) optional() (all optional) {
 		}
 		if o.bandwidth != nil {
 			bandwidths = append(bandwidths, o.bandwidth)
+		}
+		if o.mute != nil {
+			mutes = append(mutes, o.mute)
 		}
 	}
 	if len(rtps) > 0 {
@@ -327,6 +339,13 @@ func (hs handlers) optional() (all optional) {
 		all.bandwidth = bandwidthFunc(func(pc *PeerConnection, bitsPerSecond int) {
 			for _, h := range bandwidths {
 				h.OnBandwidthEstimate(pc, bitsPerSecond)
+			}
+		})
+	}
+	if len(mutes) > 0 {
+		all.mute = muteFunc(func(pc *PeerConnection, track *TrackRemote, muted bool) {
+			for _, h := range mutes {
+				h.OnTrackMute(pc, track, muted)
 			}
 		})
 	}

@@ -29,6 +29,7 @@ const (
 	EventTrackEnded
 	EventKeyframeRequest   // of KeyframeHandler
 	EventBandwidthEstimate // of BandwidthHandler
+	EventTrackMute         // of TrackMuteHandler
 )
 
 // Event is what a handler hears, as a value: the field that Kind is about is set. Messages and packets are not among them: see
@@ -44,6 +45,7 @@ type Event struct {
 	DataChannel        *DataChannel
 	Err                error
 	Track              *TrackRemote
+	Muted              bool       // Track, from now on
 	Sender             *RTPSender // that a keyframe is asked for,
 	RID                string     // and its encoding with simulcast
 	BitsPerSecond      int

@@ -94,7 +94,7 @@ func (t *TrackRemote) Codec() (c RTPCodecParameters) {
 // PayloadType is the one of Codec.
 func (t *TrackRemote) PayloadType() PayloadType { return t.Codec().PayloadType }
 
-// Muted tells that the peer sends nothing now: it has said so, or it was negotiated. https://w3c.github.io/webrtc-pc/#dfn-process-the-removal-of-a-remote-track
+// Muted tells that the peer sends nothing now: it has said so, or it was negotiated. [TrackMuteHandler] hears of it. https://w3c.github.io/webrtc-pc/#dfn-process-the-removal-of-a-remote-track
 func (t *TrackRemote) Muted() (muted bool) {
 	t.view(func() { muted = t.muted })
 	return muted

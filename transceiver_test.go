@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
@@ -118,6 +119,105 @@ func testDirections(t *testing.T, w *world) {
 			t.Errorf("a direction that there is not: %v", err)
 		}
 	}
+}
+
+// A track that is removed, that is turned, or whose source says BYE is muted, and goes on with the next packet; one whose m-line is stopped by either side,
+// or whose connection is closed by either side, ends. Handlers and iterators hear of each change once.
+func TestTracksMuteAndEnd(t *testing.T) { everywhere(t, testTracksMuteAndEnd) }
+
+func testTracksMuteAndEnd(t *testing.T, w *world) {
+	p, v := w.viewers(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond}}, nil)
+	camera, screen, voice, music := newSource(t, vp8, "camera"), newSource(t, vp8, "screen"), newSource(t, opus, "voice"), newSource(t, opus, "music")
+	var sender [4]*rtc.RTPSender
+	for i, s := range []*source{camera, screen, voice, music} {
+		sender[i] = p.add(0, s)
+	}
+	p.connects(0)
+	for _, s := range []*source{camera, screen, voice, music} {
+		s.send(1)
+		p.until(s.ID(), func() bool { return v[1].has("track " + s.ID()) })
+	}
+	track := v[1].track("camera")
+	changes := func() (lines []string) {
+		for _, line := range v[1].heard() {
+			switch kind, _, _ := strings.Cut(line, " "); kind {
+			case "mute", "unmute", "trackended":
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	var want []string
+	expect := func(what string, lines ...string) {
+		t.Helper()
+		want = append(want, lines...)
+		p.until(what, func() bool { return len(changes()) >= len(want) })
+		if got := changes(); !slices.Equal(got, want) {
+			t.Fatalf("%s: heard %q, want %q", what, got, want)
+		}
+	}
+	again := func(what string) {
+		t.Helper()
+		if !track.Muted() || track.Ended() || len(track.Receiver().Tracks()) != 1 {
+			t.Errorf("%s: muted %t, ended %t", what, track.Muted(), track.Ended())
+		}
+		p.until("the source is bound", func() bool { return camera.bound.Load() == 1 })
+		camera.send(1)
+		expect(what+", and packets again", "unmute camera")
+		if track.Muted() || v[1].track("camera") != track {
+			t.Errorf("%s: what comes again is another track", what)
+		}
+	}
+
+	p.must(p.pc[0].RemoveTrack(sender[0]))
+	p.negotiate(0)
+	expect("removed", "mute camera")
+	p.must(sender[0].RTPTransceiver().SetDirection(rtc.RTPTransceiverDirectionSendrecv))
+	p.must(sender[0].ReplaceTrack(camera))
+	p.negotiate(0)
+	again("removed")
+
+	p.must(sender[0].RTPTransceiver().SetDirection(rtc.RTPTransceiverDirectionRecvonly))
+	p.negotiate(0)
+	expect("turned", "mute camera")
+	p.must(sender[0].RTPTransceiver().SetDirection(rtc.RTPTransceiverDirectionSendrecv))
+	p.negotiate(0)
+	again("turned")
+
+	p.must(track.Receiver().RTPTransceiver().SetDirection(rtc.RTPTransceiverDirectionInactive))
+	p.negotiate(1)
+	expect("turned by who receives", "mute camera")
+	p.must(track.Receiver().RTPTransceiver().SetDirection(rtc.RTPTransceiverDirectionRecvonly))
+	p.negotiate(1)
+	again("turned by who receives")
+
+	p.must(p.pc[0].WriteRTCP([]rtcp.Packet{&rtcp.ReceiverReport{}, &rtcp.Goodbye{Sources: []uint32{uint32(track.SSRC())}}}))
+	expect("BYE", "mute camera")
+	again("BYE")
+
+	p.must(sender[1].RTPTransceiver().Stop()) // says BYE, and ends with the negotiation
+	p.negotiate(0)
+	p.until("the end of the stopped", func() bool { return v[1].has("trackended screen") })
+	if got := changes()[len(want):]; got[len(got)-1] != "trackended screen" || len(got) > 2 || len(got) == 2 && got[0] != "mute screen" {
+		t.Errorf("stopped by who sends: %q", got)
+	}
+	want = changes()
+	p.must(v[1].track("voice").Receiver().RTPTransceiver().Stop())
+	p.negotiate(1)
+	expect("stopped by who receives", "trackended voice")
+
+	p.must(p.pc[0].Close())
+	p.until("the end of both", func() bool { return done(p.pc[0]) && done(p.pc[1]) })
+	last := changes()[len(want):]
+	last = slices.DeleteFunc(last, func(line string) bool { return strings.HasPrefix(line, "mute ") }) // BYE may have come before
+	slices.Sort(last)
+	if !slices.Equal(last, []string{"trackended camera", "trackended music"}) {
+		t.Errorf("closed by the peer: %q", last)
+	}
+	if log := v[1].heard(); log[len(log)-1] != "connection closed" || !track.Ended() || track.Receiver().Track() != nil {
+		t.Errorf("ended %t; the last is %q", track.Ended(), log[len(log)-1])
+	}
+	v[1].right(t)
 }
 
 // Stop ends both halves at once; the next negotiation takes the transceiver away at both sides, and a new one gets its m-line.
