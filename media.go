@@ -78,7 +78,8 @@ func (pc *PeerConnection) AddTransceiverFromKind(kind RTPCodecType, init ...RTPT
 }
 
 // AddTransceiverFromTrack is W3C's addTransceiver with a track: an m-line of its own for track. With SendEncodings that have RIDs the track is the
-// encoding with its RID, and [RTPSender.ReplaceTrack] sets the others. https://w3c.github.io/webrtc-pc/#dom-rtcpeerconnection-addtransceiver
+// encoding with its RID, and [RTPSender.ReplaceTrack] sets the others. The SSRCs of SendEncodings that are not zero are used; two that are the same are a
+// TypeError. https://w3c.github.io/webrtc-pc/#dom-rtcpeerconnection-addtransceiver
 func (pc *PeerConnection) AddTransceiverFromTrack(track TrackLocal, init ...RTPTransceiverInit) (*RTPTransceiver, error) {
 	if track == nil {
 		return nil, errTrackNil

@@ -60,6 +60,23 @@ func TestSimulcastHasNoSources(t *testing.T) {
 	}
 }
 
+// A source that is asked for is the encoding's, and those that are not are others; no two of ours are the same.
+func TestSourcesThatAreAskedFor(t *testing.T) {
+	a, b := pair(t)
+	addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendOnly, HasTrack: true, Track: "camera", Encodings: []Encoding{{SSRC: 7, RTX: 8}}})
+	addTransceiver(t, a, TransceiverInit{Kind: Audio, Direction: SendOnly, HasTrack: true, Track: "voice", Encodings: []Encoding{{SSRC: 9}}})
+	negotiate(t, a, b)
+	for i, want := range []Source{{SSRC: 7, RTX: 8}, {SSRC: 9}} {
+		if got := a.currentLocal.sections[i].media.sources; len(got) != 1 || got[0].SSRC != want.SSRC || got[0].RTX != want.RTX {
+			t.Errorf("section %d has the sources %+v", i, got)
+		}
+	}
+	for _, wrong := range [][]Encoding{{{SSRC: 8}}, {{SSRC: 10, RTX: 7}}, {{SSRC: 10, RTX: 10}}, {{RID: "q", SSRC: 10}, {RID: "f", SSRC: 10}}} {
+		_, err := a.AddTransceiver(TransceiverInit{Kind: Video, Direction: SendOnly, Encodings: wrong})
+		wantKind(t, err, TypeError, "a source twice")
+	}
+}
+
 // RFC 8830, section 2: "Multiple media descriptions with the same value for msid-id and msid-appdata are not permitted." Chromium refuses a
 // description that has them.
 func TestNoTwoSectionsHaveOneMSID(t *testing.T) {

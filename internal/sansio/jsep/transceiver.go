@@ -253,7 +253,7 @@ func (s *Session) add(t *transceiver) {
 	s.touch()
 }
 
-// newEncodings checks encodings and gives each its sources, those of old where there are some.
+// newEncodings checks encodings and gives each its sources: those of old where there are some, those that it asks for, or others.
 func (s *Session) newEncodings(encodings, old []Encoding) ([]Encoding, error) {
 	if len(encodings) == 0 || len(encodings) > maxEncodings {
 		return nil, errorf(TypeError, "%d encodings; there may be 1 to %d", len(encodings), maxEncodings)
@@ -270,19 +270,32 @@ func (s *Session) newEncodings(encodings, old []Encoding) ([]Encoding, error) {
 		if e.RID != "" && slices.ContainsFunc(next[:i], func(o Encoding) bool { return o.RID == e.RID }) {
 			return nil, errorf(TypeError, "two encodings have the RID %q", e.RID)
 		}
-		if e.SSRC, e.RTX = 0, 0; i < len(old) {
+		if i < len(old) {
 			e.SSRC, e.RTX = old[i].SSRC, old[i].RTX
 			continue
 		}
-		var err error
-		if e.SSRC, err = s.newSource(next); err == nil {
-			e.RTX, err = s.newSource(next)
-		}
-		if err != nil {
-			return nil, err
+		for _, ssrc := range []*uint32{&e.SSRC, &e.RTX} {
+			var err error
+			if wanted := *ssrc; wanted == 0 {
+				*ssrc, err = s.newSource(next)
+			} else if *ssrc = 0; s.hasSource(next, wanted) {
+				err = errorf(TypeError, "two encodings have the source %d", wanted)
+			} else {
+				*ssrc = wanted
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return next, nil
+}
+
+// hasSource tells whether an encoding of ours, or one of besides, has an SSRC.
+func (s *Session) hasSource(besides []Encoding, ssrc uint32) bool {
+	has := func(e Encoding) bool { return e.SSRC == ssrc || e.RTX == ssrc }
+	return slices.ContainsFunc(besides, has) ||
+		slices.ContainsFunc(s.transceivers, func(t *transceiver) bool { return slices.ContainsFunc(t.encodings, has) })
 }
 
 // newSource draws an SSRC that none of ours has.
@@ -294,11 +307,7 @@ func (s *Session) newSource(besides []Encoding) (uint32, error) {
 		if _, err := io.ReadFull(s.cfg.Rand, b[:]); err != nil {
 			return 0, errorf(Operation, "a source: %v", err)
 		}
-		ssrc := binary.BigEndian.Uint32(b[:])
-		has := func(e Encoding) bool { return e.SSRC == ssrc || e.RTX == ssrc }
-		taken := ssrc == 0 || slices.ContainsFunc(besides, has) ||
-			slices.ContainsFunc(s.transceivers, func(t *transceiver) bool { return slices.ContainsFunc(t.encodings, has) })
-		if !taken {
+		if ssrc := binary.BigEndian.Uint32(b[:]); ssrc != 0 && !s.hasSource(besides, ssrc) {
 			return ssrc, nil
 		}
 	}

@@ -21,7 +21,7 @@ type TransceiverInit struct {
 	Encodings []Encoding
 }
 
-// Encoding is one of the streams that a sender sends. Its sources are chosen by the Session.
+// Encoding is one of the streams that a sender sends. Sources that are zero when it is made are chosen by the Session.
 type Encoding struct {
 	RID       string // for simulcast: either all encodings of a sender have one, or it has one encoding
 	SSRC, RTX uint32
