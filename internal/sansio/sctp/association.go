@@ -63,7 +63,7 @@ type Association struct {
 	errors                int           // timeouts in a row without an answer
 	heartbeat             heartbeat
 	reset                 resets
-	stats                 Stats
+	stats                 Counters
 
 	// What is sent.
 	out         table[outStream]

@@ -13,6 +13,14 @@ type Stats struct {
 	MTU               int // the largest packet that is sent
 	RTT, RTTVar, RTO  time.Duration
 
+	ZeroChecksum bool // packets leave without checksum
+	Interleaving bool // I-DATA was agreed
+
+	Counters
+}
+
+// Counters are the part of Stats that only grows.
+type Counters struct {
 	PacketsSent, PacketsReceived         uint64
 	BytesSent, BytesReceived             uint64 // of SCTP packets
 	DataPacketsSent, ChunksReceived      uint64 // with DATA; DATA chunks
@@ -24,9 +32,6 @@ type Stats struct {
 	Spurious                             uint64 // chunks that were taken for lost and had arrived
 	ForwardTSNs, Reneged, ErrorsReceived uint64
 	PathProbes, BlackHoles               uint64 // larger packets that were tried; how often what had passed no longer did
-
-	ZeroChecksum bool // packets leave without checksum
-	Interleaving bool // I-DATA was agreed
 
 	Drops Drops
 }
@@ -56,7 +61,7 @@ func (a *Association) Moved() (out, in uint64) {
 
 // Stats returns the numbers of now.
 func (a *Association) Stats() Stats {
-	s := a.stats
+	s := Stats{Counters: a.stats}
 	s.MessagesReceived = a.asm.messages
 	s.Cwnd, s.SSThresh = a.cwnd.size, a.cwnd.ssthresh
 	s.ReceiveWindow, s.Held = a.window(), a.asm.charged
