@@ -53,7 +53,7 @@ type Session struct {
 	nextMid   uint          // no applied description has a mid that is a number from here on
 	told      told          // what the last Change said
 
-	news news // of transceivers, for the Change being made
+	news *news // of transceivers, for the Change being made
 
 	transceivers    []*transceiver // W3C "set of transceivers", in order of creation
 	lastTransceiver TransceiverID

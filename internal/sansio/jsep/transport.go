@@ -8,10 +8,10 @@ func (s *Session) changed(local bool, typ Type, apply func()) Change {
 	lived := agreedData(s.currentLocal, s.currentRemote) >= 0
 	wasPending, wasState := s.pendingLocal, s.state
 	hadMedia := len(s.transceivers) > 0
-	s.news = news{}
+	s.news = new(news)
 	apply()
 	c.Created, c.Removed, c.Stopped = s.news.created, s.news.removed, s.news.stopped
-	s.news = news{}
+	s.news = nil
 	if wasState == HaveLocalOffer && s.state == HaveRemoteOffer {
 		c.To = append(c.To, Stable)
 		c.RolledBack = true

@@ -21,8 +21,7 @@ var largerMTUs = [...]int{1400, 1452, 1472, 8952, 16376}
 
 // Core is one connection. It is not safe for concurrent use.
 type Core struct {
-	cfg   Config
-	whole bool // datagrams are not fragmented
+	cfg Config
 
 	session  *jsep.Session
 	ice      *ice.Agent // nil until a local description has a media section
@@ -42,12 +41,13 @@ type Core struct {
 	connection ConnectionState
 	dtlsFailed bool
 	closed     bool
+	whole      bool // datagrams are not fragmented
+	burst      bool // SCTP packets came since the last EndBurst
 
 	// thresholds keeps bufferedAmountLowThreshold of channels that are not open yet; nil: of none.
 	thresholds map[Handle]int
 
 	early  [][]byte // SCTP packets that came before the answer
-	burst  bool     // SCTP packets came since the last EndBurst
 	carry  []byte   // a sealed packet that was longer than the run it was made for
 	rest   rest
 	events events
@@ -57,19 +57,19 @@ type Core struct {
 // transport is what the descriptions have said, and what was done about it.
 type transport struct {
 	known       bool // a section is negotiated, at least offered
-	mid         string
-	mLineIndex  int
 	role        jsep.DTLSRole
-	started     bool            // the DTLS handshake
-	early       bool            // the role was taken from the peer's ClientHello
-	remote      ice.Credentials // told to the agent in this generation
+	started     bool // the DTLS handshake
+	early       bool // the role was taken from the peer's ClientHello
 	remoteEnded bool
 	data        bool // a data section is negotiated
 	sctpPort    uint16
-	localInit   []byte // of a=sctp-init, when both sides have it; nil: the association begins with a handshake
+	mid         string
+	mLineIndex  int
+	remote      ice.Credentials // told to the agent in this generation
+	localInit   []byte          // of a=sctp-init, when both sides have it; nil: the association begins with a handshake
 	remoteInit  []byte
-	maxMessage  int   // what the peer takes; 0: anything
-	last        route // that Close leaves by
+	maxMessage  int    // what the peer takes; 0: anything
+	last        *route // that Close leaves by; nil: there was none
 }
 
 // New makes a Core, or says what is wrong with cfg.
@@ -217,7 +217,9 @@ func (c *Core) Close(now time.Time) {
 	if c.closed {
 		return
 	}
-	c.transport.last, _ = c.route()
+	if last, ok := c.route(); ok {
+		c.transport.last = &last
+	}
 	c.closed = true
 	if c.sctp != nil {
 		c.sctp.Abort(now, "")

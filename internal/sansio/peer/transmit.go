@@ -18,7 +18,10 @@ type route struct{ local, remote netip.AddrPort }
 // route is where data goes now.
 func (c *Core) route() (r route, ok bool) {
 	if c.closed {
-		return c.transport.last, c.transport.last.remote.IsValid()
+		if c.transport.last == nil {
+			return r, false
+		}
+		return *c.transport.last, true
 	}
 	if c.ice == nil {
 		return r, false
