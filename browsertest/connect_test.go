@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,8 +103,8 @@ func withoutCandidates(sdp string) string {
 	return b.String()
 }
 
-// The features that Chromium has behind flags do not break a connection: SPED (DTLS in STUN) and SNAP (SCTP INIT in SDP) offered,
-// post-quantum key shares not offered.
+// The features that Chromium has behind flags do not break a connection: SPED (DTLS in STUN) offered, post-quantum key shares not offered; and SNAP (SCTP
+// INIT in SDP), which both have then. Without the flag Chromium skips our line.
 func TestFieldTrials(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -115,6 +116,12 @@ func TestFieldTrials(t *testing.T) {
 			name:  "SPED and SNAP",
 			flags: map[string]any{"force-fieldtrials": "WebRTC-IceHandshakeDtls/Enabled/WebRTC-Sctp-Snap/Enabled/"},
 			marks: []string{"a=sctp-init:", " sped"},
+		},
+		{
+			name:   "SNAP",
+			flags:  map[string]any{"enable-blink-features": "WebRtcSctpSnap"},
+			marks:  []string{"a=sctp-init:"},
+			absent: []string{" sped"},
 		},
 		{
 			name:   "no post-quantum key share",
@@ -138,7 +145,18 @@ func TestFieldTrials(t *testing.T) {
 						t.Errorf("Chromium's offer has %q", mark)
 					}
 				}
+				const line = "a=sctp-init:"
+				snap := slices.Contains(tc.marks, line)
+				if got := strings.Contains(g.pc.RemoteDescription().SDP, line); got != snap {
+					t.Errorf("Chromium's description has %q: %v", line, got)
+				}
+				if got := strings.Contains(g.pc.LocalDescription().SDP, line); got != (snap || who == goOffers) {
+					t.Errorf("our description has %q: %v", line, got)
+				}
 				exchange(p, g)
+				p.call(nil, "create", "second", nil)
+				g.next("second", "open")
+				p.next("second", "open")
 			})
 		})
 	}
