@@ -7,6 +7,7 @@ import (
 	"iter"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/pion/webrtc/v4/pkg/rtcerr"
 
@@ -121,37 +122,38 @@ func (dc *DataChannel) SetBufferedAmountLowThreshold(n uint64) {
 // ErrDataChannelNotOpen, TypeError with ErrMessageTooLarge, OperationError with ErrBufferFull. Nothing was taken when there is an error.
 // https://w3c.github.io/webrtc-pc/#dom-rtcdatachannel-send
 func (dc *DataChannel) Send(data []byte) error {
-	return dc.send(append(lend(len(data)), data...), false)
+	return dc.send(data, false)
 }
 
 // SendText sends a text message; s should be UTF-8. Otherwise it is like Send.
 func (dc *DataChannel) SendText(s string) error {
-	return dc.send(append(lend(len(s)), s...), true)
+	return dc.send(unsafe.Slice(unsafe.StringData(s), len(s)), true)
 }
 
 // SendContext is Send that waits for room in the buffer, until ctx ends. It returns ctx.Err() then, and otherwise what Send would.
 func (dc *DataChannel) SendContext(ctx context.Context, data []byte) error {
-	return dc.sendContext(ctx, append(lend(len(data)), data...), false)
+	return dc.sendContext(ctx, data, false)
 }
 
 // SendTextContext is SendText that waits like SendContext.
 func (dc *DataChannel) SendTextContext(ctx context.Context, s string) error {
-	return dc.sendContext(ctx, append(lend(len(s)), s...), true)
+	return dc.sendContext(ctx, unsafe.Slice(unsafe.StringData(s), len(s)), true)
 }
 
-// send gives data away, unless there is an error.
 func (dc *DataChannel) send(data []byte, isString bool) error {
 	l := dc.loop
+	own := lendCopy(data)
 	l.mu.Lock()
-	err := dc.sendLocked(data, isString)
+	err := dc.sendLocked(data, own, isString)
 	l.mu.Unlock()
 	if err != nil {
-		recycle(data)
+		recycle(own)
 	}
 	return err
 }
 
-func (dc *DataChannel) sendLocked(data []byte, isString bool) error {
+// sendLocked sends own, which is given away unless there is an error; or data, if own is nil.
+func (dc *DataChannel) sendLocked(data, own []byte, isString bool) error {
 	l := dc.loop
 	if l.closed || dc.ended {
 		return errNotOpen()
@@ -160,9 +162,15 @@ func (dc *DataChannel) sendLocked(data []byte, isString bool) error {
 	if dc.params.MaxLifetime >= 0 {
 		now = l.tick() // it begins
 	}
-	switch err := l.core.Send(now, dc.handle, data, isString); {
+	var err error
+	if own != nil {
+		err = l.core.Send(now, dc.handle, own, isString)
+	} else {
+		err = l.core.SendCopy(now, dc.handle, data, isString)
+	}
+	switch {
 	case err == nil:
-		l.sent(dc)
+		l.sent()
 		return nil
 	case errors.Is(err, peer.ErrBufferFull):
 		return &rtcerr.OperationError{Err: ErrBufferFull}
@@ -177,13 +185,14 @@ func errNotOpen() error { return &rtcerr.InvalidStateError{Err: ErrDataChannelNo
 
 func (dc *DataChannel) sendContext(ctx context.Context, data []byte, isString bool) error {
 	l := dc.loop
+	own := lendCopy(data)
 	for {
 		l.mu.Lock()
-		err := dc.sendLocked(data, isString)
+		err := dc.sendLocked(data, own, isString)
 		if !errors.Is(err, ErrBufferFull) || len(data) > l.pc.builder.sctp.SendBuffer {
 			l.mu.Unlock()
 			if err != nil {
-				recycle(data)
+				recycle(own)
 			}
 			return err
 		}
@@ -192,7 +201,7 @@ func (dc *DataChannel) sendContext(ctx context.Context, data []byte, isString bo
 		select {
 		case <-room:
 		case <-ctx.Done():
-			recycle(data)
+			recycle(own)
 			return ctx.Err()
 		}
 	}

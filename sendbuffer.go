@@ -8,7 +8,8 @@ import (
 
 // Send copies a message, and when the peer has it the copy's memory serves another message of any connection; likewise a packet that was received,
 // when the handler has returned from it. What nobody borrows is the garbage
-// collector's. There are four sizes to a doubling, so at most a fifth is unused; what is smaller or larger is allocated as usual.
+// collector's. There are four sizes to a doubling, so at most a fifth is unused. Smaller messages are copied by the core, what is larger is
+// allocated as usual.
 const (
 	minLent = 1<<8 + 1
 	maxLent = 1 << 16
@@ -36,6 +37,14 @@ func lend(n int) []byte {
 		return unsafe.Slice(p, size)[:0]
 	}
 	return make([]byte, 0, size)
+}
+
+// lendCopy copies a message. It returns nil for a small one, which the core copies.
+func lendCopy(data []byte) []byte {
+	if len(data) < minLent {
+		return nil
+	}
+	return append(lend(len(data)), data...)
 }
 
 // lendPacket is lend for a packet that is received, with length n; those of audio are small and many.

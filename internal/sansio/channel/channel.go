@@ -100,17 +100,18 @@ func (ch *channel) ownParams() *Params {
 }
 
 // outgoing dresses a message of the application.
-func (ch *channel) outgoing(data []byte, isString bool) Outgoing {
+func (ch *channel) outgoing(size int, isString bool) Outgoing {
 	ppid := ppidBinary
 	switch {
-	case isString && len(data) == 0:
+	case isString && size == 0:
 		ppid = ppidStringEmpty
 	case isString:
 		ppid = ppidString
-	case len(data) == 0:
+	case size == 0:
 		ppid = ppidBinaryEmpty
 	}
-	if len(data) == 0 {
+	var data []byte
+	if size == 0 {
 		// RFC 8831 §6.6: "if an empty message has to be sent, the appropriate
 		// PPID (WebRTC String Empty or WebRTC Binary Empty) is used, and the SCTP
 		// user message of one zero byte is sent."

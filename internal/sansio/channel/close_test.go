@@ -14,7 +14,7 @@ func TestCloseAfterQueuedData(t *testing.T) {
 	h := l.open(a, reliable("c"))
 	l.sendData(a, h, []byte("last words"), true)
 	a.m.Close(epoch, h)
-	if _, err := a.m.Send(epoch, h, nil, true, 0); err != ErrNotOpen {
+	if _, err := a.m.Send(epoch, h, 0, true, 0); err != ErrNotOpen {
 		t.Errorf("Send while closing: %v", err)
 	}
 	l.pump(a)
@@ -57,7 +57,7 @@ func TestSendBehindOpen(t *testing.T) {
 			t.Error("a message overtakes the OPEN of its channel")
 		}
 	}()
-	a.m.Send(epoch, h, []byte("x"), true, 0)
+	a.m.Send(epoch, h, 1, true, 0)
 }
 
 func TestCloseFromBothSides(t *testing.T) {
@@ -140,7 +140,7 @@ func TestAssociationGone(t *testing.T) {
 		if _, ok := a.m.Stream(h); ok {
 			t.Error("a closed channel is on a stream")
 		}
-		if _, err := a.m.Send(epoch, h, nil, true, 0); err != ErrNotOpen {
+		if _, err := a.m.Send(epoch, h, 0, true, 0); err != ErrNotOpen {
 			t.Error("a closed channel takes data")
 		}
 	}

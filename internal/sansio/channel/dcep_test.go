@@ -23,9 +23,9 @@ func TestUnorderedWaitsForConfirmation(t *testing.T) {
 		m.HandleConnected(epoch, 10)
 		h, _ := m.Open(epoch, p)
 		open, _ := m.PollSend()
-		before, _ := m.Send(epoch, h, []byte("1"), true, 0)
+		before, _ := m.Send(epoch, h, 1, true, 0)
 		m.HandleMessage(epoch, 0, first.ppid, first.data)
-		after, _ := m.Send(epoch, h, []byte("2"), true, 0)
+		after, _ := m.Send(epoch, h, 1, true, 0)
 		outs := []Outgoing{open, before, after}
 		for i, want := range []Outgoing{
 			{PPID: ppidDCEP, MaxRetransmits: -1, Lifetime: -1},

@@ -395,8 +395,11 @@ func (l *line) send(e *end, h Handle, text string) {
 func (l *line) sendData(e *end, h Handle, data []byte, isString bool) error {
 	l.t.Helper()
 	l.pump(e)
-	out, err := e.m.Send(epoch, h, data, isString, 0)
+	out, err := e.m.Send(epoch, h, len(data), isString, 0)
 	if err == nil {
+		if out.Data == nil {
+			out.Data = data
+		}
 		l.launch(e, out)
 	}
 	l.pump(e)

@@ -177,23 +177,24 @@ func (m *Machine) Open(_ time.Time, p Params) (Handle, error) {
 	return ch.handle, nil
 }
 
-// Send makes of an application's message what SCTP is to send next, behind all that PollSend has: that is polled first. It takes data over and
-// never changes it. buffered is what SCTP has waiting for this stream, and what the caller charges for it.
-func (m *Machine) Send(_ time.Time, h Handle, data []byte, isString bool, buffered int) (Outgoing, error) {
+// Send makes of an application's message of size bytes what SCTP is to send next, behind all that PollSend has: that is polled first. Its Data are
+// the caller's message, unless they are set: an empty message has a byte. buffered is what SCTP has waiting for this stream, and what the
+// caller charges for it.
+func (m *Machine) Send(_ time.Time, h Handle, size int, isString bool, buffered int) (Outgoing, error) {
 	ch := m.find(h)
 	switch {
 	case ch == nil || ch.state != Open:
 		return Outgoing{}, ErrNotOpen
-	case m.cfg.MaxSendMessageSize >= 0 && len(data) > m.cfg.MaxSendMessageSize:
+	case m.cfg.MaxSendMessageSize >= 0 && size > m.cfg.MaxSendMessageSize:
 		return Outgoing{}, ErrTooLarge
-	case m.cfg.SendBuffer >= 0 && len(data) > m.cfg.SendBuffer-buffered:
+	case m.cfg.SendBuffer >= 0 && size > m.cfg.SendBuffer-buffered:
 		return Outgoing{}, ErrBufferFull
 	case m.sends.len() > 0:
 		panic("BUG: channel: a message would overtake what PollSend has")
 	}
 	ch.messagesSent++
-	ch.bytesSent += uint64(len(data))
-	return ch.outgoing(data, isString), nil
+	ch.bytesSent += uint64(size)
+	return ch.outgoing(size, isString), nil
 }
 
 // Close begins W3C's closing procedure: what was sent before still goes out,

@@ -139,7 +139,7 @@ func TestOpenLeavesBeforeConnected(t *testing.T) {
 	}
 	m.SetRole(true)
 	wantSends(t, m, `0/50 "\x03\x00\x01\x00\x00\x00\x00\x00\x00\x01\x00\x00x"`)
-	if _, err := m.Send(epoch, h, nil, false, 0); err != ErrNotOpen {
+	if _, err := m.Send(epoch, h, 0, false, 0); err != ErrNotOpen {
 		t.Errorf("Send before open: %v", err)
 	}
 	if e, ok := m.PollEvent(); ok {
@@ -275,7 +275,7 @@ func TestSendBounds(t *testing.T) {
 	}{
 		{7, 0, ErrTooLarge}, {6, 5, ErrBufferFull}, {6, 4, nil}, {1, 10, ErrBufferFull}, {0, 10, nil}, {0, 11, ErrBufferFull},
 	} {
-		if _, err := m.Send(epoch, h, make([]byte, step.size), false, step.buffered); err != step.want {
+		if _, err := m.Send(epoch, h, step.size, false, step.buffered); err != step.want {
 			t.Errorf("%d bytes beside %d: %v, want %v", step.size, step.buffered, err, step.want)
 		}
 	}
@@ -287,10 +287,10 @@ func TestSendBounds(t *testing.T) {
 	}
 	m.check()
 	m.SetRemoteMaxMessageSize(0)
-	if _, err := m.Send(epoch, h, make([]byte, 10), false, 0); err != nil {
+	if _, err := m.Send(epoch, h, 10, false, 0); err != nil {
 		t.Errorf("no limit: %v", err)
 	}
-	if _, err := m.Send(epoch, h+1, nil, false, 0); err != ErrNotOpen {
+	if _, err := m.Send(epoch, h+1, 0, false, 0); err != ErrNotOpen {
 		t.Errorf("unknown handle: %v", err)
 	}
 }
@@ -299,7 +299,7 @@ func TestSendBounds(t *testing.T) {
 func TestDefaultMessageSize(t *testing.T) {
 	l, a, b := loose(t)
 	h := l.open(a, reliable(""))
-	if _, err := a.m.Send(epoch, h, make([]byte, 65537), false, 0); err != ErrTooLarge {
+	if _, err := a.m.Send(epoch, h, 65537, false, 0); err != ErrTooLarge {
 		t.Errorf("65537 bytes: %v", err)
 	}
 	if err := l.sendData(a, h, make([]byte, 65536), false); err != nil {
@@ -399,8 +399,8 @@ func TestNoAllocationPerMessage(t *testing.T) {
 	data := bytes.Repeat([]byte("x"), 1000)
 	n := testing.AllocsPerRun(100, func() {
 		for range 10 {
-			out, _ := a.m.Send(epoch, h, data, false, 0)
-			b.m.HandleMessage(epoch, out.Stream, out.PPID, out.Data)
+			out, _ := a.m.Send(epoch, h, len(data), false, 0)
+			b.m.HandleMessage(epoch, out.Stream, out.PPID, data)
 		}
 		for {
 			if _, ok := b.m.PollEvent(); !ok {
@@ -421,8 +421,8 @@ func BenchmarkMessage(bench *testing.B) {
 	data := make([]byte, 1000)
 	bench.ReportAllocs()
 	for bench.Loop() {
-		out, _ := a.m.Send(epoch, h, data, false, 0)
-		b.m.HandleMessage(epoch, out.Stream, out.PPID, out.Data)
+		out, _ := a.m.Send(epoch, h, len(data), false, 0)
+		b.m.HandleMessage(epoch, out.Stream, out.PPID, data)
 		b.m.PollEvent()
 	}
 }

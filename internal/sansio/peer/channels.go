@@ -24,24 +24,43 @@ func (c *Core) OpenChannel(now time.Time, p Params) (Handle, error) {
 
 // Send queues a message and takes data over.
 func (c *Core) Send(now time.Time, h Handle, data []byte, isString bool) error {
-	out, err := c.channels.Send(now, h, data, isString, c.SendCharge(h))
-	if err == nil {
-		c.send(now, &out, true)
+	out, err := c.channels.Send(now, h, len(data), isString, c.SendCharge(h))
+	if err != nil {
+		return err
 	}
-	return err
+	recycle := out.Data == nil
+	if recycle {
+		out.Data = data
+	}
+	c.send(now, &out, recycle)
+	return nil
+}
+
+// SendCopy is Send that leaves data to the caller. It is for small messages.
+func (c *Core) SendCopy(now time.Time, h Handle, data []byte, isString bool) error {
+	out, err := c.channels.Send(now, h, len(data), isString, c.SendCharge(h))
+	switch {
+	case err != nil:
+		return err
+	case out.Data != nil:
+		c.send(now, &out, false)
+	case c.sctp.SendCopy(now, sctp.StreamID(out.Stream), sctp.PPID(out.PPID), data, sendParams(&out)) != nil:
+		c.stats.SendErrors++
+	}
+	return nil
 }
 
 // send gives the association a message. It refuses none that a channel has taken.
 func (c *Core) send(now time.Time, out *channel.Outgoing, recycle bool) {
-	err := c.sctp.Send(now, sctp.StreamID(out.Stream), sctp.PPID(out.PPID), out.Data, sctp.SendParams{
-		Unordered:      out.Unordered,
-		MaxRetransmits: out.MaxRetransmits,
-		Lifetime:       out.Lifetime,
-		Recycle:        recycle,
-	})
-	if err != nil {
+	p := sendParams(out)
+	p.Recycle = recycle
+	if c.sctp.Send(now, sctp.StreamID(out.Stream), sctp.PPID(out.PPID), out.Data, p) != nil {
 		c.stats.SendErrors++
 	}
+}
+
+func sendParams(out *channel.Outgoing) sctp.SendParams {
+	return sctp.SendParams{Unordered: out.Unordered, MaxRetransmits: out.MaxRetransmits, Lifetime: out.Lifetime}
 }
 
 // CloseChannel begins the closing procedure: what was sent before still goes out.
@@ -114,12 +133,12 @@ func (c *Core) dropThreshold(h Handle) {
 	}
 }
 
-// Unsent tells how busy the association is: what waits for its first transmission on the channel's stream, and whether anything is in flight.
-func (c *Core) Unsent(h Handle) (bytes int, inFlight bool) {
+// Unsent tells how busy the association is: what waits for its first transmission, and whether anything is in flight.
+func (c *Core) Unsent() (bytes int, inFlight bool) {
 	if c.sctp == nil {
 		return 0, false
 	}
-	return c.queued(h), c.sctp.InFlight() > 0
+	return c.sctp.Buffered(), c.sctp.InFlight() > 0
 }
 
 // MaxSendMessageSize is the largest message that the peer takes.

@@ -330,9 +330,7 @@ func play(t testing.TB, input []byte) {
 			_ = c.Report()
 			_, _ = c.CanTrickle()
 			_ = c.MaxSendMessageSize()
-			if h, ok := channel(); ok {
-				_, _ = c.Unsent(h)
-			}
+			_, _ = c.Unsent()
 		case 31: // time jumps, and nobody is told until it has
 			w.now = w.now.Add(time.Duration(s.byte()*s.byte()) * time.Millisecond)
 		}

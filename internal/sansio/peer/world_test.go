@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -468,7 +469,13 @@ func (w *world) settle() { w.run(2 * time.Second) }
 
 func (w *world) send(who int, h Handle, data []byte) {
 	w.t.Helper()
-	w.must(w.core[who].Send(w.now, h, data, false))
+	if len(data) > 500 {
+		w.must(w.core[who].Send(w.now, h, data, false))
+		return
+	}
+	lent := bytes.Clone(data)
+	w.must(w.core[who].SendCopy(w.now, h, lent, false))
+	clear(lent)
 }
 
 // body is a message of n bytes that knows its number.

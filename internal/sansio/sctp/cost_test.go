@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"bytes"
 	"runtime"
 	"testing"
 	"time"
@@ -37,6 +38,67 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, round); n != 4 {
 		t.Errorf("%v allocations for 4 messages", n)
 	}
+}
+
+// Promise: small messages that came together share memory, and nobody notices: one is not reached through another, and who keeps one of many
+// keeps half a kilobyte at most. One that came alone has memory of its own.
+func TestSmallMessagesShareMemory(t *testing.T) {
+	p := newPair(t, 1, simnetIdeal)
+	p.checks = false
+	p.connect()
+	var got [][]byte
+	p.onEvent = func(_ int, e Event) {
+		if e.Kind == EventMessage {
+			got = append(got, e.Data)
+		}
+	}
+	send := func(messages int) {
+		for i := range messages {
+			p.send(0, 0, body(uint64(i), 64), reliable)
+		}
+		p.run(time.Second)
+	}
+	if send(1); cap(got[0]) > 64 {
+		t.Errorf("a message alone has %d bytes", cap(got[0]))
+	}
+	got = nil
+	send(16)
+	for i, b := range got {
+		_ = append(b, "overwritten"...)
+		clear(b)
+		if i+1 < len(got) && !bytes.Equal(got[i+1], body(uint64(i+1), 64)) {
+			t.Fatalf("message %d was changed through the one before", i+1)
+		}
+	}
+
+	const every, kept = 50, 500
+	var before, after runtime.MemStats
+	measured := func(m *runtime.MemStats) {
+		p.end[1].Rest()
+		runtime.GC()
+		runtime.ReadMemStats(m)
+	}
+	var keep [kept][]byte
+	n := 0
+	got = nil
+	p.onEvent = func(_ int, e Event) {
+		if n%every == 0 && n/every < kept {
+			keep[n/every] = e.Data
+		}
+		n++
+	}
+	measured(&before)
+	for n < every*kept {
+		send(100)
+	}
+	measured(&after)
+	if each := (int(after.HeapAlloc) - int(before.HeapAlloc)) / kept; each > blockSize+64 {
+		t.Errorf("each message that is kept keeps %d bytes", each)
+	} else {
+		t.Logf("each message that is kept keeps %d bytes", each)
+	}
+	runtime.KeepAlive(&keep)
+	runtime.KeepAlive(p)
 }
 
 // Promise: a stream that was used and is idle costs about 100 bytes at both ends together, and 65 535 of them work.

@@ -152,7 +152,7 @@ func FuzzOperations(f *testing.F) {
 			case 0:
 				_ = a.Send(p.now, StreamID(arg&3), 53, make([]byte, 1+i*37%6000), SendParams{Unordered: arg&4 != 0, MaxRetransmits: int32(arg>>3) - 1})
 			case 1:
-				_ = a.Send(p.now, StreamID(arg&3), 53, make([]byte, 1+arg*500), SendParams{MaxRetransmits: -1, Lifetime: time.Duration(arg) * 10 * time.Millisecond})
+				_ = a.SendCopy(p.now, StreamID(arg&3), 53, make([]byte, 1+arg*500), SendParams{MaxRetransmits: -1, Lifetime: time.Duration(arg) * 10 * time.Millisecond})
 			case 2:
 				p.run(time.Duration(arg*arg) * time.Millisecond)
 			case 3:

@@ -99,7 +99,7 @@ func (r *reassembly) insertInterleaved(d *dataChunk, events *eventQueue) insertR
 			return insertTooLarge
 		}
 		r.charged += n + messageOverhead
-		r.complete(d, append([]byte(nil), d.payload...), events)
+		r.complete(d, r.clone(d.payload), events)
 		return insertOK
 	}
 	p := r.part(partID{d.mid, d.stream, d.unordered()})

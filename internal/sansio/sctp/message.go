@@ -3,6 +3,7 @@ package sctp
 // message is what Send took, until nothing of it can be needed again.
 type message struct {
 	data     []byte
+	own      []byte   // what stays with the memory of the message, for SendCopy
 	next     *message // in its stream's queue, or among the free
 	deadline instant  // of its lifetime; 0: none
 	maxRtx   int32    // retransmissions of each chunk; negative: no limit
@@ -36,6 +37,7 @@ type messagePool struct {
 const (
 	poolSlab = 32   // how many are made together, at most: a connection may have few
 	poolKeep = 1024 // what stays when nothing is queued or in flight
+	maxOwn   = 256  // what stays with each, at most
 )
 
 func (p *messagePool) get() *message {
@@ -54,7 +56,7 @@ func (p *messagePool) get() *message {
 }
 
 func (p *messagePool) put(m *message) {
-	*m = message{next: p.free}
+	*m = message{own: m.own, next: p.free}
 	p.free = m
 	p.n++
 }

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -172,7 +173,13 @@ func (p *pair) connected() bool {
 
 func (p *pair) send(end int, id StreamID, data []byte, params SendParams) {
 	p.t.Helper()
-	if err := p.end[end].Send(p.now, id, 53, data, params); err != nil {
+	a, own := p.end[end], data
+	send := a.Send
+	if len(data) < 500 {
+		own, send = bytes.Clone(data), a.SendCopy
+		defer clear(own)
+	}
+	if err := send(p.now, id, 53, own, params); err != nil {
 		p.fatalf("Send: %v", err)
 	}
 }

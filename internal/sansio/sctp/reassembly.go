@@ -63,6 +63,9 @@ type reassembly struct {
 	fragments map[TSN]*fragment // after the cumulative TSN; never walked where order shows
 	spare     []*fragment       // with a buffer of their own
 
+	left  int    // what of the packet comes after this chunk
+	block []byte // for small messages of the packet
+
 	charged   int // all that is kept, and what the application has not consumed
 	delivered int // of that: given out as events
 	messages  uint64
@@ -89,7 +92,7 @@ func (r *reassembly) insert(d *dataChunk, next bool, events *eventQueue) insertR
 			return insertTooLarge
 		}
 		r.charged += len(d.payload) + messageOverhead
-		r.complete(d, append([]byte(nil), d.payload...), events)
+		r.complete(d, r.clone(d.payload), events)
 		if orphan {
 			return insertOrphan
 		}
@@ -99,6 +102,26 @@ func (r *reassembly) insert(d *dataChunk, next bool, events *eventQueue) insertR
 	default:
 		return r.join(d, events)
 	}
+}
+
+// Messages of up to maxShared bytes that came in one packet share memory, blockSize bytes of it: who keeps one of them keeps no more than that.
+const (
+	maxShared = 128
+	blockSize = 512
+)
+
+// clone copies a whole message.
+func (r *reassembly) clone(b []byte) []byte {
+	n := len(b)
+	if n > maxShared {
+		return append([]byte(nil), b...)
+	}
+	if n > cap(r.block)-len(r.block) {
+		r.block = make([]byte, 0, min(n+r.left, blockSize))
+	}
+	at := len(r.block)
+	r.block = append(r.block, b...)
+	return r.block[at : at+n : at+n]
 }
 
 // extend goes on with the message at the cumulative TSN.

@@ -26,6 +26,7 @@ func (a *Association) HandlePacket(now time.Time, b []byte) {
 			drops.Malformed++
 			break
 		}
+		a.asm.left = len(next)
 		if !a.admit(byte(head>>8), byte(head), tag, first, len(next) == 0) {
 			break
 		}
@@ -34,6 +35,7 @@ func (a *Association) HandlePacket(now time.Time, b []byte) {
 		}
 		rest = next
 	}
+	a.asm.block = nil
 	if a.stats.ChunksReceived != waiting {
 		a.sack.waiting++
 	}

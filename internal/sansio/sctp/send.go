@@ -14,30 +14,53 @@ type SendParams struct {
 // is established messages wait; as many as fit go along with COOKIE ECHO. The error is ErrClosed, ErrEmptyMessage, ErrMessageTooLarge,
 // ErrStreamID or ErrStreamResetting.
 func (a *Association) Send(now time.Time, id StreamID, ppid PPID, data []byte, p SendParams) error {
-	a.enter(now)
-	switch {
-	case a.ended || a.closing():
-		return ErrClosed
-	case len(data) == 0:
-		return ErrEmptyMessage
-	case len(data) > a.cfg.MaxSendMessageSize:
-		return ErrMessageTooLarge
-	case int(id) >= a.outStreams:
-		return ErrStreamID
+	m, st, err := a.prepare(now, id, ppid, len(data), p)
+	if err != nil {
+		return err
 	}
-	st := a.out.make(id)
-	if st.reset != resetNone {
-		return ErrStreamResetting
+	m.data, m.recycle = data, p.Recycle && a.cfg.Recycle != nil
+	a.sched.enqueue(st, m)
+	return nil
+}
+
+// SendCopy is Send that leaves data to the caller: it is copied, and small copies have memory that is used again. SendParams.Recycle means nothing.
+func (a *Association) SendCopy(now time.Time, id StreamID, ppid PPID, data []byte, p SendParams) error {
+	m, st, err := a.prepare(now, id, ppid, len(data), p)
+	if err != nil {
+		return err
 	}
-	st.id = id
-	m := a.pool.get()
-	m.data, m.ppid, m.stream, m.unordered, m.maxRtx = data, ppid, id, p.Unordered, max(p.MaxRetransmits, -1)
-	m.recycle = p.Recycle && a.cfg.Recycle != nil
-	if p.Lifetime > 0 {
-		m.deadline = a.now.add(p.Lifetime)
+	m.data = append(m.own[:0], data...)
+	if cap(m.data) <= maxOwn {
+		m.own = m.data
 	}
 	a.sched.enqueue(st, m)
 	return nil
+}
+
+// prepare makes all of a message of n bytes but its data.
+func (a *Association) prepare(now time.Time, id StreamID, ppid PPID, n int, p SendParams) (*message, *outStream, error) {
+	a.enter(now)
+	switch {
+	case a.ended || a.closing():
+		return nil, nil, ErrClosed
+	case n == 0:
+		return nil, nil, ErrEmptyMessage
+	case n > a.cfg.MaxSendMessageSize:
+		return nil, nil, ErrMessageTooLarge
+	case int(id) >= a.outStreams:
+		return nil, nil, ErrStreamID
+	}
+	st := a.out.make(id)
+	if st.reset != resetNone {
+		return nil, nil, ErrStreamResetting
+	}
+	st.id = id
+	m := a.pool.get()
+	m.ppid, m.stream, m.unordered, m.maxRtx = ppid, id, p.Unordered, max(p.MaxRetransmits, -1)
+	if p.Lifetime > 0 {
+		m.deadline = a.now.add(p.Lifetime)
+	}
+	return m, st, nil
 }
 
 // BufferedAmount is how many bytes given to Send on this stream have not been sent for the first time.
