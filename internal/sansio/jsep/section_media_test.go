@@ -77,6 +77,33 @@ func TestSourcesThatAreAskedFor(t *testing.T) {
 	}
 }
 
+// stutter is randomness that says everything twice, and begins with zeros.
+type stutter struct{ calls int }
+
+func (s *stutter) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(s.calls / 2)
+	}
+	s.calls++
+	return len(b), nil
+}
+
+// RFC 3550, section 8: the identifier of a source "is required to be globally unique within an RTP session", whatever randomness says. None is zero.
+func TestSourcesAreUnique(t *testing.T) {
+	a, _ := pair(t)
+	a.cfg.Rand = &stutter{}
+	seen := map[uint32]bool{0: true}
+	for range 3 {
+		id := addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendOnly, Encodings: []Encoding{{RID: "q"}, {RID: "h"}, {RID: "f"}}})
+		for _, e := range show(t, a, id).Encodings {
+			if seen[e.SSRC] || seen[e.RTX] || e.SSRC == e.RTX {
+				t.Errorf("the sources %d and %d are somebody's", e.SSRC, e.RTX)
+			}
+			seen[e.SSRC], seen[e.RTX] = true, true
+		}
+	}
+}
+
 // RFC 8830, section 2: "Multiple media descriptions with the same value for msid-id and msid-appdata are not permitted." Chromium refuses a
 // description that has them.
 func TestNoTwoSectionsHaveOneMSID(t *testing.T) {

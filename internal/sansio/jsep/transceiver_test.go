@@ -162,6 +162,69 @@ func TestOfferThatReplacesAnOffer(t *testing.T) {
 	}
 }
 
+// What an offer has given a section is without one again when another offer takes its place and has that section no longer: the peer's, where addTrack has
+// used the transceiver since, and our own, where the section's place goes to another transceiver.
+func TestOfferThatTakesASectionAway(t *testing.T) {
+	a, b := pair(t)
+	addTrack(t, a, Audio, "mic")
+	addTrack(t, a, Video, "cam")
+	setLocal(t, a, Description{})
+	offer, _ := a.Local()
+	const mux = "a=rtcp-mux\r\n"
+	last := strings.LastIndex(offer.SDP, mux) // without it the section would be rejected, and so another may take its place
+	offer.SDP = offer.SDP[:last] + offer.SDP[last+len(mux):]
+	video := setRemote(t, b, offer).Created[1]
+	if got := addTrack(t, b, Video, "mine"); got != video {
+		t.Fatalf("addTrack should use %d, got %d", video, got)
+	}
+	other := newTestSession(t, "carol", withMedia)
+	addTrack(t, other, Audio, "mic")
+	addTrack(t, other, Audio, "mic2")
+	setLocal(t, other, Description{})
+	offer, _ = other.Local()
+	setRemote(t, b, offer)
+	if got := show(t, b, video); got.Mid != "" || got.MLineIndex != -1 {
+		t.Errorf("the section is gone, and its transceiver has %+v", got)
+	}
+	negotiateAnswer(t, other, b)
+	if got := show(t, b, video); got.HasCurrent || !b.NegotiationNeeded() {
+		t.Errorf("nothing was negotiated for %+v", got)
+	}
+
+	a, b = pair(t)
+	first := addTrack(t, a, Audio, "mic")
+	addTrack(t, a, Video, "cam")
+	negotiate(t, a, b)
+	okay[any](t)(nil, a.Stop(first))
+	negotiate(t, a, b)
+	second := addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendRecv})
+	setLocal(t, a, Description{})
+	if got := show(t, a, second); got.MLineIndex != 0 {
+		t.Fatalf("got %+v", got)
+	}
+	okay[any](t)(nil, a.Stop(second))
+	third := addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendRecv})
+	setLocal(t, a, Description{Type: Offer})
+	if got := show(t, a, second); got.Mid != "" || got.MLineIndex != -1 || show(t, a, third).MLineIndex != 0 {
+		t.Errorf("another has the place, and the transceiver has %+v", got)
+	}
+	offer, _ = a.Local()
+	setRemote(t, b, offer)
+	negotiateAnswer(t, a, b)
+	if _, ok := a.Transceiver(second); ok || !show(t, a, third).HasCurrent {
+		t.Errorf("after the negotiation there are %v", a.Transceivers())
+	}
+	coherent(t, a, b)
+}
+
+// negotiateAnswer has b answer the offer of a that it has.
+func negotiateAnswer(t testing.TB, a, b *Session) {
+	t.Helper()
+	setLocal(t, b, Description{})
+	answer, _ := b.Local()
+	setRemote(t, a, answer)
+}
+
 // A section that is stopped is rejected, and its place is for the next one of any kind, under another mid: RFC 9429, section 5.2.2.
 func TestStopAndRecycle(t *testing.T) {
 	for _, byOfferer := range []bool{true, false} {

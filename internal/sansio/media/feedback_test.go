@@ -111,6 +111,52 @@ func TestGiveUp(t *testing.T) {
 	}
 }
 
+// ask has B ask for packets of A's source 2000, and says how many were sent again so far.
+func (p *pair) ask(v SenderID, numbers ...uint16) uint64 {
+	p.t.Helper()
+	nack := &rtcp.TransportLayerNack{SenderSSRC: 1, MediaSSRC: 2000}
+	for _, n := range numbers {
+		nack.Nacks = append(nack.Nacks, rtcp.NackPair{PacketID: n})
+	}
+	b, err := nack.Marshal()
+	if err == nil {
+		err = p.end[1].WriteRTCP(b)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.wait(100 * time.Millisecond)
+	c, _ := p.end[0].SenderCounts(v)
+	return c.RetransmittedPackets
+}
+
+// A packet is sent again as long as the history keeps it, and not after that, though its place was not needed for another; not before
+// it was sent, and once for all that ask for it before it has left.
+func TestRepairInTime(t *testing.T) {
+	p, v, _ := videoPair(t, simnet.Config{})
+	p.wait(600 * time.Millisecond)
+	if n := p.ask(v, 1); n != 1 {
+		t.Fatalf("%d repairs within the second", n)
+	}
+	p.wait(300 * time.Millisecond)
+	if n := p.ask(v, 1); n != 1 {
+		t.Errorf("%d repairs, one of them of a packet that is older than the history", n)
+	}
+	p.end[0].SetPacing(10_000)
+	for n := range 5 {
+		p.send(0, v, 2+n, vp8, 200)
+	}
+	if n := p.ask(v, 6); n != 1 {
+		t.Errorf("%d repairs, one of them of a packet that waits for the pacer", n)
+	}
+	p.ask(v, 2, 2, 2)
+	p.end[0].SetPacing(0)
+	p.wait(time.Second)
+	if c, _ := p.end[0].SenderCounts(v); c.RetransmittedPackets != 2 || len(p.got[1]) != 6 {
+		t.Errorf("%d packets came, %d were sent again", len(p.got[1]), c.RetransmittedPackets)
+	}
+}
+
 // REMB is told as it is.
 func TestEstimate(t *testing.T) {
 	p, _, _ := videoPair(t, simnet.Config{})
