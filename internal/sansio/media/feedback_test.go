@@ -157,6 +157,49 @@ func TestRepairInTime(t *testing.T) {
 	}
 }
 
+// What was sent again is not sent once more before that can have arrived, whoever asks.
+func TestRepairOncePerRoundTrip(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{}, Config{ReportInterval: time.Hour})
+	for _, m := range p.end {
+		m.SetSections([]Section{videoSection("v")})
+	}
+	p.end[0].SetRTT(400 * time.Millisecond)
+	v := p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+	p.send(0, v, 1, vp8, 10)
+	for i, want := range []uint64{1, 1, 1, 2, 2, 2, 3} { // each 100 ms
+		if n := p.ask(v, 1); n != want {
+			t.Errorf("request %d: %d repairs, want %d", i, n, want)
+		}
+	}
+}
+
+// Nothing is sent again of a format for which that was not negotiated, or, where there is a source of retransmissions, none has a format of its own.
+func TestNoRepairOfOtherFormats(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(e *Encoding)
+		pt     uint8
+		want   uint64
+	}{
+		"no NACK":                       {func(e *Encoding) { e.Payloads[0].NACK = false }, vp8, 0},
+		"no format for retransmissions": {func(e *Encoding) {}, h264, 0},
+		"no source of retransmissions":  {func(e *Encoding) { e.RTX = 0 }, h264, 1},
+		"a format":                      {func(e *Encoding) {}, vp8, 1},
+	} {
+		p := newPair(t, 1, simnet.Config{})
+		for _, m := range p.end {
+			m.SetSections([]Section{videoSection("v")})
+		}
+		e := videoEncoding("v", 2000, 2001)
+		c.change(&e)
+		v := p.end[0].AddSender(e)
+		p.send(0, v, 1, c.pt, 10)
+		p.wait(10 * time.Millisecond)
+		if n := p.ask(v, 1); n != c.want {
+			t.Errorf("%s: %d repairs", name, n)
+		}
+	}
+}
+
 // REMB is told as it is.
 func TestEstimate(t *testing.T) {
 	p, _, _ := videoPair(t, simnet.Config{})
