@@ -2,6 +2,7 @@ package jsep
 
 // CreateAnswer implements W3C createAnswer.
 func (s *Session) CreateAnswer() (Description, error) {
+	s.wake()
 	if s.state != HaveRemoteOffer && s.state != HaveLocalPrAnswer {
 		return Description{}, errorf(InvalidState, "CreateAnswer in %v", s.state)
 	}

@@ -65,6 +65,7 @@ func (s *Session) gatheredFor(ufrag string) (lines []string) {
 
 // AddRemoteCandidate implements W3C addIceCandidate, with its order of checks.
 func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
+	s.wake()
 	if c.Candidate != "" && c.SDPMid == nil && c.SDPMLineIndex == nil {
 		return Candidate{}, errorf(TypeError, "a candidate needs SDPMid or SDPMLineIndex")
 	}

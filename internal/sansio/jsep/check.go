@@ -5,8 +5,11 @@ import (
 	"slices"
 )
 
-// check walks the whole session and panics where something is not as it has to be. Tests call it after each step.
+// check walks the whole session and panics where something is not as it has to be. Tests call it after each step, so that the next one finds the
+// session at rest.
 func (s *Session) check() {
+	s.wake()
+	defer s.Rest()
 	for _, slot := range []struct {
 		name           string
 		d              *description

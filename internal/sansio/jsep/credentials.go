@@ -64,6 +64,7 @@ func (s *Session) RestartICE() {
 	if s.state == Closed {
 		return
 	}
+	s.wake()
 	s.offerStale = true
 	s.toReplace = s.toReplace[:0]
 	for _, d := range []*description{s.currentLocal, s.pendingLocal} {

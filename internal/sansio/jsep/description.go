@@ -4,11 +4,12 @@ import "strings"
 
 // description is one that was applied, with the candidates that came after it.
 type description struct {
-	typ Type
-	*parsed
-	role  DTLSRole         // ours, by an answer with a live section
-	taken acceptance       // of a remote offer
-	added []addedCandidate // to a remote description, by AddRemoteCandidate
+	typ     Type
+	*parsed                  // nil while it rests
+	resting string           // its text then
+	role    DTLSRole         // ours, by an answer with a live section
+	taken   acceptance       // of a remote offer
+	added   []addedCandidate // to a remote description, by AddRemoteCandidate
 }
 
 // addedCandidate is a line that belongs at the end of a section.
@@ -100,10 +101,11 @@ func (s *Session) CurrentRemote() (Description, bool) { return s.export(s.curren
 func (s *Session) PendingRemote() (Description, bool) { return s.export(s.pendingRemote, false) }
 
 func (s *Session) export(d *description, local bool) (Description, bool) {
-	switch {
-	case d == nil:
+	if d == nil {
 		return Description{}, false
-	case local:
+	}
+	defer s.wake()()
+	if local {
 		return Description{d.typ, s.withGathered(d.parsed)}, true
 	}
 	return Description{d.typ, d.insert(func(i int) (lines []string) {

@@ -52,6 +52,7 @@ func FuzzSetRemote(f *testing.F) {
 			setLocal(t, s, Description{})
 			// A second session takes the answer if the text was its own offer: sections match.
 			answer, _ := s.Local()
+			s.wake()
 			if p, err := parse(answer.SDP, Answer); err != nil || len(p.sections) != len(s.currentRemote.sections) {
 				t.Fatalf("%v:\n%q", err, answer.SDP)
 			}
@@ -363,6 +364,8 @@ func agree(t *testing.T, a, b *Session) bool {
 
 // together tells whether what one completed last, the other one completed too, and both believe in the same association, or in none.
 func together(a, b *Session) bool {
+	a.wake()
+	b.wake()
 	text := func(d *description) string {
 		if d == nil {
 			return ""

@@ -5,6 +5,7 @@ import "slices"
 // Media is what has been negotiated for media so far, in the order of the sections. It changes with each Change, with Stop and with
 // SetEncodings.
 func (s *Session) Media() []MediaSection {
+	defer s.wake()()
 	list := []MediaSection{}
 	local := s.local()
 	if local == nil {

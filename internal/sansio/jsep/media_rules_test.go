@@ -79,6 +79,7 @@ func TestAcceptedSections(t *testing.T) {
 			b, answer, c := answerTo(t, tc.edit(good), tc.change)
 			got := ""
 			for i, letter := range []string{"a", "v", "d"} {
+				b.wake()
 				if b.currentLocal.sections[i].live() {
 					got += letter
 				}
@@ -322,6 +323,7 @@ func TestHugeMediaOffers(t *testing.T) {
 	text := edit(t, good, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 102 103", "m=video 9 UDP/TLS/RTP/SAVPF"+formats.String())
 	text = editOne(t, text, "a=rtcp-mux\r\n", "a=rtcp-mux\r\n"+lines.String(), 1)
 	b, answer, _ := answerTo(t, text)
+	b.wake()
 	if m := b.currentRemote.sections[1].media; len(m.codecs) > 128 || len(m.sources) > maxSources || len(m.rids) > maxRIDs || len(m.extensions) > maxExtensions || len(m.msids) > maxSources {
 		t.Errorf("%d codecs, %d sources, %d rids, %d extensions, %d msids", len(m.codecs), len(m.sources), len(m.rids), len(m.extensions), len(m.msids))
 	}

@@ -8,6 +8,7 @@ import (
 // NegotiationNeeded implements W3C "check if negotiation is needed". In other states than stable it is false: the question comes up again
 // when the session is stable.
 func (s *Session) NegotiationNeeded() bool {
+	s.wake()
 	if s.state != Stable {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 
 // CreateOffer implements W3C createOffer. It applies nothing: what it returned last is what SetLocal takes.
 func (s *Session) CreateOffer(o OfferOptions) (Description, error) {
+	s.wake()
 	if s.state != Stable && s.state != HaveLocalOffer {
 		return Description{}, errorf(InvalidState, "CreateOffer in %v", s.state)
 	}

@@ -12,6 +12,7 @@ func TestLinesOfASenderStay(t *testing.T) {
 	id := addTrack(t, a, Video, "camera", "room")
 	lines := func() (MSID, Source) {
 		t.Helper()
+		a.wake()
 		m := a.currentLocal.sections[0].media
 		if len(m.msids) != 1 || len(m.sources) != 1 {
 			t.Fatalf("a section %v has msids %v and sources %v", m.direction, m.msids, m.sources)
@@ -55,6 +56,7 @@ func TestSimulcastHasNoSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	negotiate(t, a, b)
+	a.wake()
 	if m := a.currentLocal.sections[0].media; len(m.sources) != 0 || len(m.msids) != 1 {
 		t.Errorf("an inactive section has msids %v and sources %v", m.msids, m.sources)
 	}
@@ -67,6 +69,7 @@ func TestSourcesThatAreAskedFor(t *testing.T) {
 	addTransceiver(t, a, TransceiverInit{Kind: Audio, Direction: SendOnly, HasTrack: true, Track: "voice", Encodings: []Encoding{{SSRC: 9}}})
 	negotiate(t, a, b)
 	for i, want := range []Source{{SSRC: 7, RTX: 8}, {SSRC: 9}} {
+		a.wake()
 		if got := a.currentLocal.sections[i].media.sources; len(got) != 1 || got[0].SSRC != want.SSRC || got[0].RTX != want.RTX {
 			t.Errorf("section %d has the sources %+v", i, got)
 		}
@@ -112,6 +115,7 @@ func TestNoTwoSectionsHaveOneMSID(t *testing.T) {
 		t.Helper()
 		negotiate(t, a, b)
 		seen := map[MSID]bool{}
+		a.wake()
 		for _, m := range a.currentLocal.sections {
 			for _, id := range m.media.msids {
 				seen[id] = true

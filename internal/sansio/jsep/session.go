@@ -170,6 +170,7 @@ func (s *Session) CanTrickle() (value, known bool) {
 	if d == nil {
 		return false, false
 	}
+	defer s.wake()()
 	if i := s.carrier(d); i >= 0 {
 		return d.sections[i].applies.trickle, true
 	}
@@ -177,4 +178,8 @@ func (s *Session) CanTrickle() (value, known bool) {
 }
 
 // Close ends the session. The descriptions stay readable.
-func (s *Session) Close() { s.state = Closed }
+func (s *Session) Close() {
+	s.state = Closed
+	s.lastOffer, s.lastAnswer = created{}, created{}
+	s.Rest()
+}

@@ -4,6 +4,7 @@ package jsep
 // Description is W3C's call without an argument. The SDP otherwise has to be the last one that CreateOffer or CreateAnswer returned, with
 // whatever candidates. An answer may be applied as PrAnswer.
 func (s *Session) SetLocal(d Description) (Change, error) {
+	s.wake()
 	if s.state == Closed {
 		return Change{}, errorf(InvalidState, "SetLocal in %v", s.state)
 	}
@@ -67,6 +68,7 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 // SetRemote implements W3C setRemoteDescription. An offer that meets a local offer rolls that back first, but only if it can be applied:
 // an error leaves everything as it was.
 func (s *Session) SetRemote(d Description) (Change, error) {
+	s.wake()
 	if s.state == Closed {
 		return Change{}, errorf(InvalidState, "SetRemote in %v", s.state)
 	}

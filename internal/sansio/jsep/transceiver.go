@@ -178,6 +178,7 @@ func (s *Session) Stop(id TransceiverID) error {
 // SetEncodings replaces what a sender sends, before it is negotiated. Later on only Inactive may change. Encodings keep their sources by
 // their places.
 func (s *Session) SetEncodings(id TransceiverID, encodings []Encoding) error {
+	s.wake()
 	t, err := s.alive(id, "SetEncodings")
 	if err != nil {
 		return err

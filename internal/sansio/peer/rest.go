@@ -40,6 +40,7 @@ func (c *Core) maybeRest(now time.Time) {
 			c.carry = nil
 		}
 		c.events.rest()
+		c.session.Rest()
 		c.channels.Rest()
 		if c.dtls != nil {
 			c.dtls.Rest()
