@@ -194,6 +194,32 @@ func TestRoleConflictResponse(t *testing.T) {
 	}
 }
 
+// A 487 that answers a request of the role before tells nothing new: the role and the tie-breaker stay.
+func TestRoleConflictOfTheRoleBefore(t *testing.T) {
+	p, check := newCheckedPeer(t, Config{Controlling: true})
+	p.role, p.tie = stun.AttrICEControlling, p.a.tieBreaker+1
+	p.send(p.request())
+	if p.a.controlling {
+		t.Fatal("the smaller tie-breaker keeps its role")
+	}
+	tie := p.a.tieBreaker
+	p.send(p.failure(check, stun.CodeRoleConflict, p.creds.Pwd))
+	if p.a.controlling || p.a.tieBreaker != tie || p.a.conflicts != 1 {
+		t.Errorf("controlling %v after %d conflicts, another tie-breaker %v", p.a.controlling, p.a.conflicts, p.a.tieBreaker != tie)
+	}
+}
+
+// RFC 8489 section 6.3.3: "If the success response contains unknown comprehension-required attributes, the response is discarded".
+func TestUnknownAttributesOfAResponse(t *testing.T) {
+	p, check := newCheckedPeer(t, Config{})
+	p.send(p.build(stun.NewTransactionIDSetter(check.m.TransactionID), stun.BindingSuccess,
+		&stun.XORMappedAddress{IP: p.base.Addr().AsSlice(), Port: int(p.base.Port())}, stun.RawAttribute{Type: 0x7abc, Value: []byte("x")},
+		stun.NewShortTermIntegrity(p.creds.Pwd), stun.Fingerprint))
+	if s := p.a.cur.pairs[0].state; s == PairSucceeded || p.a.dropped.Malformed != 1 {
+		t.Errorf("pair is %v, %d dropped", s, p.a.dropped.Malformed)
+	}
+}
+
 // RFC 8445 section 6.1.2.5: the number of checks MUST be limited, by discarding the pairs of the lowest priority.
 func TestPairLimit(t *testing.T) {
 	p := newPeer(t, Config{MaxPairs: 5, MaxRemoteCandidates: 20})
