@@ -98,7 +98,7 @@ func (l *loop) beginTrack(ev *peer.Event) {
 	}
 	t := &TrackRemote{
 		receiver: &owner.receiver, stream: m.Stream, id: m.MID, rid: m.RID,
-		ssrc: SSRC(m.SSRC), codec: codecParameters(owner.kind, &m.Codec), levelID: audioLevelID(m.Section),
+		ssrc: SSRC(m.SSRC), codec: codecParameters(owner.kind, &m.Codec), levels: audioLevelsOf(m.Section),
 	}
 	for _, id := range m.Section.MSIDs {
 		if id.Track != "" {
@@ -129,7 +129,7 @@ func (l *loop) dispatchTrack(t *TrackRemote, ev *peer.Event) {
 	}
 	switch ev.Kind {
 	case peer.EventTrackCodec:
-		t.codec, t.levelID = codecParameters(t.receiver.transceiver.kind, &ev.Media.Codec), audioLevelID(ev.Media.Section)
+		t.codec, t.levels = codecParameters(t.receiver.transceiver.kind, &ev.Media.Codec), audioLevelsOf(ev.Media.Section)
 	case peer.EventTrackMuted:
 		l.muteTrack(t, true)
 	case peer.EventTrackUnmuted:
@@ -182,7 +182,7 @@ func (l *loop) tellRTP(t *TrackRemote, ev *peer.Event) {
 	if err := l.packet.Unmarshal(ev.Data); err != nil {
 		panic("BUG: rtc: a packet that was received: " + err.Error())
 	}
-	t.receiver.heard.record(l.latest, ev.Data, t.levelID)
+	t.receiver.heard.record(l.latest, ev.Data, t.levels)
 	l.forward.tell(l.packet.Payload, l.core.HasEvents())
 	l.mu.Unlock()
 	defer func() {

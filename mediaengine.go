@@ -47,6 +47,7 @@ func (b *Builder) mediaEngine() (*mediaEngine, error) {
 // identifiers that it came with means the same there.
 const (
 	audioLevelURI  = sdp.AudioLevelURI
+	mixedLevelURI  = "urn:ietf:params:rtp-hdrext:csrc-audio-level" // RFC 6465; an application that has a mixer registers it
 	absSendTimeURI = sdp.ABSSendTimeURI
 	transportCCURI = sdp.TransportCCURI
 	midURI         = sdp.SDESMidURI

@@ -16,7 +16,8 @@ type RTPContributingSource struct {
 	Source       SSRC
 	Timestamp    time.Time // when the application was given a packet of it last
 	RTPTimestamp uint32    // of that packet
-	// AudioLevel is between 0, which is silence, and 1, as loud as can be; negative when the packet did not tell it (RFC 6464).
+	// AudioLevel is between 0, which is silence, and 1, as loud as can be; negative when the packet did not tell it (RFC 6464; RFC 6465 for those
+	// that a mixer names).
 	AudioLevel float64
 }
 
@@ -33,33 +34,50 @@ const (
 	fixedRTPHeader = 12
 )
 
-// audioLevelID is the identifier of the header extension, or zero.
-func audioLevelID(s *peer.MediaSection) uint8 {
+// audioLevels are the identifiers of the header extensions with audio levels: of the source, and of those that a mixer names. Zero: none.
+type audioLevels struct{ own, mixed uint8 }
+
+func audioLevelsOf(s *peer.MediaSection) (l audioLevels) {
 	for _, x := range s.Extensions {
-		if x.URI == audioLevelURI {
-			return x.ID
+		switch x.URI {
+		case audioLevelURI:
+			l.own = x.ID
+		case mixedLevelURI:
+			l.mixed = x.ID
 		}
 	}
-	return 0
+	return l
 }
 
 // record takes note of a packet that is given to the application.
-func (h *heard) record(now time.Time, b []byte, levelID uint8) {
+func (h *heard) record(now time.Time, b []byte, levels audioLevels) {
 	s := RTPContributingSource{
 		Source: SSRC(binary.BigEndian.Uint32(b[8:])), Timestamp: now, RTPTimestamp: binary.BigEndian.Uint32(b[4:]), AudioLevel: -1,
 	}
-	if levelID != 0 {
+	var mixed []byte // a level for each source, in their order
+	if levels != (audioLevels{}) {
 		if _, err := h.header.Unmarshal(b); err == nil {
-			if x := h.header.GetExtension(levelID); len(x) > 0 {
+			if x := h.extension(levels.own); len(x) > 0 {
 				s.AudioLevel = audioLevel(x[0] & 0x7f)
 			}
+			mixed = h.extension(levels.mixed)
 		}
 	}
 	put(&h.synchronization, s)
 	for i := range int(b[0] & 0xf) {
 		s.Source, s.AudioLevel = SSRC(binary.BigEndian.Uint32(b[fixedRTPHeader+4*i:])), -1
+		if i < len(mixed) {
+			s.AudioLevel = audioLevel(mixed[i] & 0x7f)
+		}
 		put(&h.contributing, s)
 	}
+}
+
+func (h *heard) extension(id uint8) []byte {
+	if id == 0 {
+		return nil // it was not negotiated
+	}
+	return h.header.GetExtension(id)
 }
 
 // audioLevel makes the level of RFC 6464, in -dBov, linear, as W3C wants it.

@@ -3,8 +3,11 @@ package rtc_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/pion/webrtc/v4"
 
 	"github.com/sansrtc/rtc"
 	"github.com/sansrtc/rtc/runtime/sim"
@@ -14,7 +17,19 @@ import (
 func TestSources(t *testing.T) { everywhere(t, testSources) }
 
 func testSources(t *testing.T, w *world) {
-	p, v := w.viewers(t, sim.Config{}, nil)
+	p, v := w.viewers(t, sim.Config{}, func(_ int, b rtc.Builder) rtc.Builder {
+		m := new(webrtc.MediaEngine)
+		for _, err := range []error{
+			m.RegisterDefaultCodecs(),
+			m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}, webrtc.RTPCodecTypeAudio),
+			m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: "urn:ietf:params:rtp-hdrext:csrc-audio-level"}, webrtc.RTPCodecTypeAudio),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b.MediaEngine(m)
+	})
 	s := newSource(t, opus, "audio")
 	sender := p.add(0, s)
 	p.connects(0)
@@ -22,24 +37,36 @@ func testSources(t *testing.T, w *world) {
 	if len(receiver.GetSynchronizationSources())+len(receiver.GetContributingSources()) > 0 {
 		t.Error("somebody was heard before anything came")
 	}
-	var level uint8
+	var level, mix uint8
 	for _, x := range sender.GetParameters().HeaderExtensions {
-		if x.URI == "urn:ietf:params:rtp-hdrext:ssrc-audio-level" {
+		switch x.URI {
+		case "urn:ietf:params:rtp-hdrext:ssrc-audio-level":
 			level = uint8(x.ID)
+		case "urn:ietf:params:rtp-hdrext:csrc-audio-level":
+			mix = uint8(x.ID)
 		}
 	}
-	if level == 0 {
-		t.Fatal("the audio level was not negotiated")
+	if level == 0 || mix == 0 {
+		t.Fatal("the audio levels were not negotiated")
 	}
 	send := func(loud byte, mixed ...uint32) {
 		packet := packet(s.sent)
 		s.sent++
 		packet.CSRC = mixed
 		p.must(packet.SetExtension(level, []byte{0x80 | loud}))
+		if len(mixed) == 2 { // RFC 6465 has one level for each of them, in their order
+			p.must(packet.SetExtension(mix, []byte{60, 0x80 | 40}))
+		}
 		p.must(s.WriteRTP(packet))
 	}
 	send(20, 7, 8)
 	p.until("a packet", func() bool { return len(v[1].seen("audio")) == 1 })
+	for i, loud := range []float64{0.001, 0.01} {
+		mixed := receiver.GetContributingSources()
+		if j := slices.IndexFunc(mixed, func(s rtc.RTPContributingSource) bool { return int(s.Source) == 7+i }); len(mixed) != 2 || j < 0 || math.Abs(mixed[j].AudioLevel-loud) > 1e-6 {
+			t.Errorf("%v is not heard by the mixer: %+v", loud, mixed)
+		}
+	}
 	p.pass(time.Second)
 	send(127, 8)
 	p.until("another", func() bool { return len(v[1].seen("audio")) == 2 })

@@ -22,13 +22,13 @@ type TrackRemote struct {
 	streams  []string
 
 	// Guarded by loop.mu.
-	ssrc    SSRC
-	codec   RTPCodecParameters
-	levelID uint8 // of the header extension with the audio level; zero: none
-	muted   bool
-	ended   bool
-	pulled  bool // packets go to inbox, not to the handler
-	inbox   packets
+	ssrc   SSRC
+	codec  RTPCodecParameters
+	levels audioLevels
+	muted  bool
+	ended  bool
+	pulled bool // packets go to inbox, not to the handler
+	inbox  packets
 
 	chain *remoteStream // with interceptors
 }
@@ -172,7 +172,7 @@ func (t *TrackRemote) receive(ctx context.Context) ([]byte, error) {
 		l.mu.Lock()
 		t.pulled = true
 		if p, ok := t.inbox.pop(); ok {
-			t.receiver.heard.record(l.latest, p, t.levelID)
+			t.receiver.heard.record(l.latest, p, t.levels)
 			l.mu.Unlock()
 			return p, nil
 		}
@@ -182,7 +182,7 @@ func (t *TrackRemote) receive(ctx context.Context) ([]byte, error) {
 			// The caller may be the handler that all events wait for: it takes the track's own from behind it.
 			switch ev, ok := l.core.TakeRTP(t.stream); {
 			case ok && ev.Kind == peer.EventRTP:
-				t.receiver.heard.record(l.latest, ev.Data, t.levelID)
+				t.receiver.heard.record(l.latest, ev.Data, t.levels)
 				l.mu.Unlock()
 				if t.chain == nil {
 					return ev.Data, nil
