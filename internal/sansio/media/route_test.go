@@ -83,6 +83,8 @@ func TestRoute(t *testing.T) {
 		{"by payload type of several sections", []rtp.Header{packet(5, vp8)}, []string{""}},
 		{"a payload type of another section", []rtp.Header{with("a", packet(5, vp8))}, []string{""}},
 		{"a section that does not receive", []rtp.Header{with("n", packet(5, vp8))}, []string{""}},
+		{"retransmissions of the only stream", []rtp.Header{with("v", packet(1, vp8)), with("v", packet(5, rtx))}, []string{"v", "v"}},
+		{"retransmissions of one of two", []rtp.Header{with("v", packet(1, vp8)), with("v", packet(2, vp8)), with("v", packet(5, rtx))}, []string{"v", "v", ""}},
 		{"retransmissions of nothing", []rtp.Header{with("v", packet(5, rtx))}, []string{""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

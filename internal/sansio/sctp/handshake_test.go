@@ -150,6 +150,31 @@ func TestUnusableInitAndInitAck(t *testing.T) {
 	}
 }
 
+// RFC 9260 section 3.3.2: an INIT without outgoing or incoming streams is answered by ABORT, and changes nothing; so an INIT ACK, which section 3.3.3
+// has end the attempt.
+func TestInitAndInitAckWithoutStreams(t *testing.T) {
+	cookie := appendTLV(nil, paramCookie, []byte("cookie"))
+	for _, body := range [][]byte{initBody(1500, 0, 5, cookie...), initBody(1500, 5, 0, cookie...)} {
+		p, w := connected(t)
+		answers := w.deliverPacket(w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), body)))
+		if len(answers) != 1 || answers[0].typ != chunkAbort || answers[0].tag != 7 || be16(answers[0].body) != uint16(causeInvalidParameter) {
+			t.Errorf("INIT is answered by %+v", answers)
+		}
+		if p.end[0].State() != StateEstablished {
+			t.Error("INIT ends the association")
+		}
+
+		w = wireOf(newPair(t, 1, simnetIdeal), 0)
+		a := w.p.end[0]
+		a.Start(w.p.now, 0)
+		w.take()
+		w.deliver(chunkInitAck, 0, body)
+		if a.State() != StateClosed {
+			t.Errorf("after INIT ACK: %v", a.State())
+		}
+	}
+}
+
 // RFC 9260 section 8.5.1 E: a SHUTDOWN ACK while we connect is one out of the blue: it is answered with its own tag and the T bit, so that a
 // peer that still ends an older association is done with it, and we go on connecting.
 func TestShutdownAckWhileConnecting(t *testing.T) {
