@@ -289,6 +289,56 @@ func testReplaceTrack(t *testing.T, w *world) {
 	v[1].right(t)
 }
 
+// SetParameters stops an encoding and starts it again without a negotiation: what is written meanwhile goes nowhere, and leaves no gap in the numbers of the
+// source, which is the one that the transceiver was made with.
+func TestSetParameters(t *testing.T) { everywhere(t, testSetParameters) }
+
+func testSetParameters(t *testing.T, w *world) {
+	p, v := w.viewers(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond}}, nil)
+	s := newSource(t, vp8, "video")
+	const chosen = 70_000
+	transceiver, err := p.pc[0].AddTransceiverFromTrack(s, rtc.RTPTransceiverInit{SendEncodings: []rtc.RTPEncodingParameters{
+		{RTPCodingParameters: webrtc.RTPCodingParameters{SSRC: chosen}},
+	}})
+	p.must(err)
+	sender := transceiver.Sender()
+	p.connects(0)
+	s.send(3)
+	p.until("packets", func() bool { return len(v[1].seen("video")) == 3 })
+	negotiations := p.rec[0].count("negotiationneeded")
+	active := func(is bool) {
+		t.Helper()
+		params := sender.GetParameters()
+		params.Encodings[0].Active = is
+		p.must(sender.SetParameters(params))
+		if sender.GetParameters().Encodings[0].Active != is {
+			t.Errorf("the encoding is not as it was set: active %t", is)
+		}
+	}
+	active(false)
+	s.send(5)
+	p.pass(100 * time.Millisecond)
+	if n := len(v[1].seen("video")); n != 3 {
+		t.Errorf("%d packets of an inactive encoding have come", n-3)
+	}
+	active(true)
+	s.send(3)
+	p.until("packets again", func() bool { return len(v[1].seen("video")) == 6 })
+	if got, want := v[1].seen("video"), slices.Concat(counted(0, 2), counted(8, 10)); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	headers := v[1].headers[v[1].track("video")]
+	for i := range headers {
+		if h := headers[i]; h.SSRC != chosen || h.SequenceNumber != headers[0].SequenceNumber+uint16(i) {
+			t.Errorf("packet %d has number %d of source %d", i, h.SequenceNumber, h.SSRC)
+		}
+	}
+	if p.rec[0].count("negotiationneeded") != negotiations || v[1].count("track video") != 1 || v[1].has("mute video") {
+		t.Errorf("a heard %q\nb heard %q", p.rec[0].heard(), v[1].heard())
+	}
+	v[1].right(t)
+}
+
 // A track is bound once the connection can carry it, before the handler hears of connected, and unbound when it is replaced, removed, not
 // negotiated any more, or the connection closes, before the handler hears of closed. Inside Bind all of the API may be used.
 func TestBinding(t *testing.T) { everywhere(t, testBinding) }
