@@ -23,7 +23,16 @@ func (l *loop) Dispatch() {
 		l.flush(l.tick()) // what handlers have sent, and what Taken has made of the receive window
 		l.rearm()
 	}()
-	for ev, ok := l.core.PollEvent(); ok; ev, ok = l.core.PollEvent() {
+	for {
+		if m, ok := l.core.PollMessage(); ok {
+			l.endBurst()
+			l.dispatchMessage(m)
+			continue
+		}
+		ev, ok := l.core.PollEvent()
+		if !ok {
+			return
+		}
 		if ev.Kind != peer.EventRTP || l.forward.told >= maxBurst {
 			l.endBurst()
 		}
@@ -48,8 +57,6 @@ func (l *loop) dispatch(ev *peer.Event) {
 	switch ev.Kind {
 	case peer.EventRTP:
 		l.dispatchRTP(ev)
-	case peer.EventMessage:
-		l.dispatchMessage(ev)
 	case peer.EventChannelIncoming, peer.EventChannelOpen, peer.EventBufferedAmountLow, peer.EventChannelClosing,
 		peer.EventChannelError, peer.EventChannelClosed:
 		l.dispatchChannel(ev)
@@ -108,21 +115,23 @@ func (l *loop) dispatch(ev *peer.Event) {
 	}
 }
 
-func (l *loop) dispatchMessage(ev *peer.Event) {
-	dc := l.channels[ev.Channel]
-	if dc == nil {
-		panic("BUG: rtc: message for a channel that was not announced")
+func (l *loop) dispatchMessage(m peer.Message) {
+	dc := l.recent
+	if dc == nil || dc.handle != m.Channel {
+		if dc = l.channels[m.Channel]; dc == nil {
+			panic("BUG: rtc: message for a channel that was not announced")
+		}
+		l.recent = dc
 	}
-	msg := DataChannelMessage{IsString: ev.IsString, Data: ev.Data}
+	msg := DataChannelMessage{IsString: m.IsString, Data: m.Data}
 	if dc.pulled {
-		dc.inbox.push(msg, ev.Charge)
+		dc.inbox.push(msg, m.Charge)
 		return
 	}
-	charge := ev.Charge
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
-		l.taken(charge)
+		l.taken(m.Charge)
 	}()
 	l.pc.builder.handler.OnDataChannelMessage(l.pc, dc, msg)
 }
@@ -198,6 +207,7 @@ func (l *loop) forgetChannel(dc *DataChannel) {
 	dc.inbox.arrived.broadcast()
 	l.core.ForgetChannel(dc.handle)
 	delete(l.channels, dc.handle)
+	l.recent = nil
 }
 
 // waitForRoom registers dc to be woken when its buffer has room.

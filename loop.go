@@ -51,6 +51,7 @@ type loop struct {
 	packet       *rtp.Packet                    // that the handler is told; one for all, so that packets cost no memory
 
 	channels map[peer.Handle]*DataChannel
+	recent   *DataChannel   // that a message was for last
 	waiting  []*DataChannel // channels that somebody waits for room on
 	// How many channels have opened and, of those, closed: dataChannelsOpened and dataChannelsClosed of the stats.
 	channelsOpened, channelsClosed uint32
@@ -127,7 +128,7 @@ func (l *loop) SocketFailed(now time.Time, s runtime.UDPSocket, err error) {
 func (l *loop) Released() {
 	l.mu.Lock()
 	l.core.Release()
-	l.released, l.channels, l.waiting, l.sockets = true, nil, nil, nil
+	l.released, l.channels, l.recent, l.waiting, l.sockets = true, nil, nil, nil, nil
 	l.transceivers, l.tracks, l.live, l.packet = nil, nil, nil, nil
 	l.mu.Unlock()
 	l.pc.release()

@@ -76,6 +76,7 @@ func (m *Machine) closeByRemote(ch *channel, err error) {
 func (m *Machine) discard(ch *channel) {
 	if ch.params.HasID {
 		delete(m.streams, ch.params.ID)
+		m.carrier = nil
 	}
 	m.become(ch, Closed)
 }

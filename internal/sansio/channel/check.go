@@ -34,6 +34,7 @@ func (m *Machine) check() {
 	}
 	must(live == m.live, "%d channels live, counted %d", live, m.live)
 	must(m.recent == nil || m.channels[m.recent.handle] == m.recent, "a channel was found that is forgotten")
+	must(m.carrier == nil || m.carrier.state != streamUsed || m.streams[m.carrier.id] == m.carrier, "a stream was found that is gone")
 	must(names == m.names, "%d bytes of names, counted %d", names, m.names)
 	must(m.live <= m.cfg.MaxChannels || m.live == 0, "more channels than allowed")
 

@@ -35,6 +35,18 @@ type Event struct {
 	Charge int
 }
 
+// Message is what an EventMessage has.
+type Message struct {
+	Channel  Handle
+	IsString bool
+	Data     []byte
+	Charge   int
+}
+
+func (m Message) event() Event {
+	return Event{Kind: EventMessage, Channel: m.Channel, IsString: m.IsString, Data: m.Data, Charge: m.Charge}
+}
+
 // Outgoing is one SCTP user message. Data must not be changed.
 type Outgoing struct {
 	Stream         uint16

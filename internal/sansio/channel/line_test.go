@@ -230,7 +230,9 @@ func (l *line) arrive(c candidate) {
 		var ev Event
 		ok := false
 		if l.direct {
-			ev, ok = to.m.Deliver(epoch, c.id, p.out.PPID, data)
+			var m Message
+			m, ok = to.m.Deliver(epoch, c.id, p.out.PPID, data)
+			ev = m.event()
 		}
 		if ok {
 			l.hear(to, ev)

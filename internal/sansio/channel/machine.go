@@ -16,6 +16,7 @@ type Machine struct {
 	channels map[Handle]*channel
 	last     Handle   // the newest name given
 	recent   *channel // that find found last
+	carrier  *stream  // that Deliver found last
 	live     int      // channels that are not Closed
 	names    int      // label and protocol bytes of live channels the remote made
 
@@ -142,6 +143,7 @@ func (m *Machine) closeAll(err error) {
 		m.dropEarly(m.streams[id])
 	}
 	clear(m.streams)
+	m.carrier = nil
 	m.sends, m.resets, m.releases = queue[Outgoing]{}, queue[*stream]{}, queue[*stream]{}
 }
 

@@ -63,10 +63,14 @@ func (m *Machine) HandleMessage(_ time.Time, id uint16, ppid uint32, data []byte
 
 // Deliver is HandleMessage for a message that becomes an event of its channel and nothing else. It gives the event, which need not wait for
 // PollEvent when no other one does. Otherwise it does nothing, and HandleMessage is to be called.
-func (m *Machine) Deliver(_ time.Time, id uint16, ppid uint32, data []byte) (Event, bool) {
-	s := m.streams[id]
+func (m *Machine) Deliver(_ time.Time, id uint16, ppid uint32, data []byte) (Message, bool) {
+	s := m.carrier
+	if s == nil || s.id != id || s.state != streamUsed {
+		s = m.streams[id]
+		m.carrier = s
+	}
 	if s == nil || s.state != streamUsed || m.events.len() > 0 || m.phase != phaseConnected || ppid == ppidDCEP || !known(ppid) {
-		return Event{}, false
+		return Message{}, false
 	}
 	m.ledger.received += uint64(len(data))
 	m.ledger.charged += uint64(len(data))
@@ -201,14 +205,13 @@ func (m *Machine) receive(s *stream, msg message) {
 	case s.state == streamIdle:
 		m.hold(s, msg)
 	default:
-		m.emit(s.ch.receive(msg))
+		m.emit(s.ch.receive(msg).event())
 	}
 }
 
 // receive makes an event of a message for the application.
-func (ch *channel) receive(msg message) Event {
-	e := Event{
-		Kind:     EventMessage,
+func (ch *channel) receive(msg message) Message {
+	e := Message{
 		Channel:  ch.handle,
 		Data:     msg.data,
 		IsString: msg.ppid == ppidString || msg.ppid == ppidStringEmpty,

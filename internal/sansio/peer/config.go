@@ -24,6 +24,7 @@ type (
 	ICEState        = ice.State
 	Candidate       = ice.Candidate
 	Handle          = channel.Handle
+	Message         = channel.Message
 	Params          = channel.Params
 	ChannelState    = channel.State
 

@@ -193,6 +193,9 @@ func earliest(a, b time.Time) time.Time {
 // PollEvent gives the next event. Its Charge is owed to Taken.
 func (c *Core) PollEvent() (Event, bool) { return c.events.pop() }
 
+// PollMessage is PollEvent when the next event is an EventMessage, as most are; false: it is not.
+func (c *Core) PollMessage() (Message, bool) { return c.events.popMessage() }
+
 // TakeMessage gives the next message of a channel ahead of all other events, or the EventChannelError or EventChannelClosed that ends them and
 // that PollEvent will still give.
 func (c *Core) TakeMessage(h Handle) (Event, bool) { return c.events.take(h) }

@@ -102,6 +102,29 @@ type events struct {
 
 func (e *events) at(i int) *queuedEvent { return &e.ring[(e.head+i)&(len(e.ring)-1)] }
 
+// pushMessage is push of an EventMessage.
+func (e *events) pushMessage(m Message) {
+	if e.n == len(e.ring) {
+		e.makeRoom()
+	}
+	e.n++
+	*e.at(e.n - 1) = queuedEvent{kind: EventMessage, data: m.Data, charge: m.Charge, source: uint32(m.Channel), isString: m.IsString}
+}
+
+// popMessage is pop when the next event is an EventMessage; false: it is not.
+func (e *events) popMessage() (m Message, ok bool) {
+	if e.n == 0 {
+		return m, false
+	}
+	q := e.at(0)
+	if q.kind != EventMessage {
+		return m, false
+	}
+	m = Message{Channel: Handle(q.source), IsString: q.isString, Data: q.data, Charge: q.charge}
+	e.remove(0)
+	return m, true
+}
+
 func (e *events) push(ev Event) {
 	q := queuedEvent{data: ev.Data, charge: ev.Charge, source: uint32(ev.Channel), kind: ev.Kind, state: ev.State, isString: ev.IsString}
 	switch ev.Kind {

@@ -160,16 +160,18 @@ func (c *Core) pumpSCTP(now time.Time) {
 	if c.sctp == nil {
 		return
 	}
-	for ev, ok := c.sctp.PollEvent(); ok; ev, ok = c.sctp.PollEvent() {
+	for {
+		if m, ok := c.sctp.PollMessage(); ok {
+			c.receive(now, m)
+			continue
+		}
+		ev, ok := c.sctp.PollEvent()
+		if !ok {
+			return
+		}
 		switch ev.Kind {
 		case sctp.EventConnected:
 			c.channels.HandleConnected(now, c.sctp.MaxStreams())
-		case sctp.EventMessage:
-			if out, ok := c.channels.Deliver(now, uint16(ev.Stream), uint32(ev.PPID), ev.Data); ok {
-				c.events.push(Event{Kind: EventMessage, Channel: out.Channel, Data: out.Data, IsString: out.IsString, Charge: out.Charge})
-				continue
-			}
-			c.channels.HandleMessage(now, uint16(ev.Stream), uint32(ev.PPID), ev.Data)
 		case sctp.EventIncomingReset:
 			for _, id := range ev.Streams {
 				c.channels.HandleIncomingReset(now, uint16(id))
@@ -192,6 +194,16 @@ func (c *Core) pumpSCTP(now time.Time) {
 		}
 		c.pumpChannels(now)
 	}
+}
+
+// receive carries a message to its channel.
+func (c *Core) receive(now time.Time, m sctp.Message) {
+	if out, ok := c.channels.Deliver(now, uint16(m.Stream), uint32(m.PPID), m.Data); ok {
+		c.events.pushMessage(out)
+		return
+	}
+	c.channels.HandleMessage(now, uint16(m.Stream), uint32(m.PPID), m.Data)
+	c.pumpChannels(now)
 }
 
 // pumpChannels carries what channels want of the association, and their events.

@@ -101,6 +101,33 @@ func TestSmallMessagesShareMemory(t *testing.T) {
 	runtime.KeepAlive(p)
 }
 
+// Promise: a sender that pauses finds the memory that it has used before; it is given back when little is sent from then on.
+func TestMemoryOfASenderThatPauses(t *testing.T) {
+	p := newPair(t, 1, simnetIdeal)
+	p.checks = false
+	p.connect()
+	a := p.end[0]
+	burst := func(messages int) {
+		for range messages {
+			p.send(0, 0, make([]byte, 64), reliable)
+		}
+		p.run(time.Second)
+		if a.sent.len() > 0 {
+			t.Fatalf("%d chunks are outstanding", a.sent.len())
+		}
+	}
+	burst(5000)
+	ring, free := len(a.sent.ring), a.pool.n
+	for range 3 {
+		if burst(5000); len(a.sent.ring) != ring || a.pool.n != free || free < 5000 {
+			t.Fatalf("places for %d chunks and %d messages, before %d and %d", len(a.sent.ring), a.pool.n, ring, free)
+		}
+	}
+	if burst(1); len(a.sent.ring) > 1024 || a.pool.n > poolKeep {
+		t.Errorf("places for %d chunks and %d messages stay", len(a.sent.ring), a.pool.n)
+	}
+}
+
 // Promise: a stream that was used and is idle costs about 100 bytes at both ends together, and 65 535 of them work.
 func TestManyStreams(t *testing.T) {
 	p := newPair(t, 1, simnetIdeal)

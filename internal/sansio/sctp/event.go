@@ -76,9 +76,7 @@ func (q *eventQueue) pop() (Event, bool) {
 	}
 	p := &q.ring[q.head]
 	e := Event{Kind: p.kind, Stream: p.stream, PPID: p.ppid, Data: p.data, Unordered: p.unordered}
-	*p = queuedEvent{}
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
+	q.drop()
 	if e.Kind.rare() {
 		e.Streams, e.Err = q.rare[0].streams, q.rare[0].err
 		q.rare[0] = rareEvent{}
@@ -86,11 +84,41 @@ func (q *eventQueue) pop() (Event, bool) {
 			q.rare = nil
 		}
 	}
+	return e, true
+}
+
+// drop takes the first event out of the ring.
+func (q *eventQueue) drop() {
+	q.ring[q.head].data = nil // the ring must not keep a message alive
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
 	if q.n == 0 && len(q.ring) > keepEvents {
 		q.ring, q.head = nil, 0
 	}
-	return e, true
 }
 
 // PollEvent returns the next event.
 func (a *Association) PollEvent() (Event, bool) { return a.events.pop() }
+
+// Message is what an EventMessage has.
+type Message struct {
+	Unordered bool
+	Stream    StreamID
+	PPID      PPID
+	Data      []byte
+}
+
+// PollMessage is PollEvent when the next event is an EventMessage, as most are; false: it is not.
+func (a *Association) PollMessage() (m Message, ok bool) {
+	q := &a.events
+	if q.n == 0 {
+		return m, false
+	}
+	p := &q.ring[q.head]
+	if p.kind != EventMessage {
+		return m, false
+	}
+	m = Message{Unordered: p.unordered, Stream: p.stream, PPID: p.ppid, Data: p.data}
+	q.drop()
+	return m, true
+}

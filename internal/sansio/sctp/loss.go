@@ -130,7 +130,7 @@ func (a *Association) settle() {
 		a.timers.stop(timerLoss)
 		a.timers.stop(timerProbe)
 	}
-	if q.len() == 0 && a.sched.empty() {
+	if q.len() == 0 && a.sched.empty() && q.lull() {
 		q.trim()
 		a.pool.trim()
 	}

@@ -36,7 +36,7 @@ type messagePool struct {
 
 const (
 	poolSlab = 32   // how many are made together, at most: a connection may have few
-	poolKeep = 1024 // what stays when nothing is queued or in flight
+	poolKeep = 1024 // what stays when little is sent
 	maxOwn   = 256  // what stays with each, at most
 )
 

@@ -46,6 +46,8 @@ type sentQueue struct {
 	flight     int // their sizes
 	charged    int // their charges
 
+	quiet TSN // next when nothing was outstanding last
+
 	lost     int // chunks
 	lostFrom TSN // none before is lost
 
@@ -58,7 +60,7 @@ type sentQueue struct {
 }
 
 func (q *sentQueue) reset(initial TSN) {
-	q.cum, q.next, q.lostFrom, q.packets = initial-1, initial, initial, 1
+	q.cum, q.next, q.quiet, q.lostFrom, q.packets = initial-1, initial, initial, initial, 1
 	q.acked.reset(q.cum)
 }
 
@@ -153,6 +155,17 @@ func (q *sentQueue) firstLost() TSN {
 		q.lostFrom++
 	}
 	return q.lostFrom
+}
+
+// little is how many chunks may be sent between two moments without any outstanding, when what a lot of them has needed is given back. A sender that
+// only pauses would make it again each time.
+const little = 256
+
+// lull is called when nothing is outstanding, and says whether little was since that was so last.
+func (q *sentQueue) lull() bool {
+	n := q.quiet.Distance(q.next)
+	q.quiet = q.next
+	return n > 0 && n <= little
 }
 
 // trim gives memory back when nothing is outstanding.
