@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pion/webrtc/v4/pkg/rtcerr"
@@ -33,6 +34,7 @@ func codecType(k peer.MediaKind) RTPCodecType {
 func codecParameters(kind peer.MediaKind, c *peer.Codec) RTPCodecParameters {
 	p := RTPCodecParameters{PayloadType: PayloadType(c.PayloadType)}
 	p.MimeType, p.ClockRate, p.Channels, p.SDPFmtpLine = kind.String()+"/"+c.Name, c.ClockRate, c.Channels, c.Fmtp
+	p.RTCPFeedback = slices.Grow(p.RTCPFeedback, len(c.Feedback))
 	for _, f := range c.Feedback {
 		p.RTCPFeedback = append(p.RTCPFeedback, RTCPFeedback{Type: f.Type, Parameter: f.Parameter})
 	}

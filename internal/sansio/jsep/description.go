@@ -43,15 +43,28 @@ func (p *parsed) insert(lines func(i int) []string) string {
 	var b strings.Builder
 	at := 0
 	for i := range p.sections {
-		b.WriteString(p.text[at:p.sections[i].end])
-		at = p.sections[i].end
-		for _, l := range lines(i) {
-			b.WriteString("a=" + l + "\r\n")
+		for k, l := range lines(i) {
+			if b.Len() == 0 {
+				b.Grow(len(p.text) + someCandidates)
+			}
+			if k == 0 {
+				b.WriteString(p.text[at:p.sections[i].end])
+				at = p.sections[i].end
+			}
+			b.WriteString("a=")
+			b.WriteString(l)
+			b.WriteString("\r\n")
 		}
+	}
+	if at == 0 {
+		return p.text // most descriptions are asked for when there is nothing to insert
 	}
 	b.WriteString(p.text[at:])
 	return b.String()
 }
+
+// someCandidates is the room for those of a host with few addresses.
+const someCandidates = 512
 
 // canonical returns text with CRLF after each line and without candidates, which may have been added to it since it was created.
 func canonical(text string) string {

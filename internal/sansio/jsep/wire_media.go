@@ -242,6 +242,9 @@ func (r *mediaReader) readFeedback(value string) bool {
 	}
 	fb := Feedback{Type: f[1], Parameter: strings.Join(f[2:], " ")}
 	add := func(c *Codec) {
+		if c.Feedback == nil {
+			c.Feedback = make([]Feedback, 0, 6)
+		}
 		if len(c.Feedback) < 32 && !slices.Contains(c.Feedback, fb) {
 			c.Feedback = append(c.Feedback, fb)
 		}
