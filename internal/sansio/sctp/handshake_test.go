@@ -164,14 +164,32 @@ func TestInitAndInitAckWithoutStreams(t *testing.T) {
 			t.Error("INIT ends the association")
 		}
 
-		w = wireOf(newPair(t, 1, simnetIdeal), 0)
-		a := w.p.end[0]
-		a.Start(w.p.now, 0)
-		w.take()
-		w.deliver(chunkInitAck, 0, body)
-		if a.State() != StateClosed {
-			t.Errorf("after INIT ACK: %v", a.State())
-		}
+		wantRefused(t, "no streams", body)
+	}
+}
+
+// wantRefused has an INIT ACK end the attempt.
+func wantRefused(t *testing.T, what string, body []byte) {
+	t.Helper()
+	w := wireOf(newPair(t, 1, simnetIdeal), 0)
+	a := w.p.end[0]
+	a.Start(w.p.now, 0)
+	w.take()
+	w.deliver(chunkInitAck, 0, body)
+	if a.State() != StateClosed {
+		t.Errorf("after an INIT ACK with %s: %v", what, a.State())
+	}
+}
+
+// RFC 9260 section 3.3.3: "If an endpoint in the COOKIE-WAIT state receives an INIT ACK chunk with the Initiate Tag set to 0, it MUST destroy the TCB".
+// An INIT with that tag cannot even be answered.
+func TestInitAndInitAckWithoutTag(t *testing.T) {
+	body := initBody(1500, 5, 5, appendTLV(nil, paramCookie, []byte("cookie"))...)
+	put32(body[:0], 0)
+	wantRefused(t, "no tag", body)
+	p, w := connected(t)
+	if answers := w.deliverPacket(w.packet(0, appendTLV(nil, chunkHead(chunkInit, 0), body))); len(answers) != 0 || p.end[0].State() != StateEstablished {
+		t.Errorf("INIT without a tag is answered by %+v", answers)
 	}
 }
 
