@@ -322,6 +322,28 @@ func TestProvisionalDirections(t *testing.T) {
 	coherent(t, a, b)
 }
 
+// What a provisional answer rejects is not stopped: the answer may accept it.
+func TestProvisionalRejection(t *testing.T) {
+	a, b := pair(t)
+	addTrack(t, a, Audio, "mic")
+	video := addTrack(t, a, Video, "cam")
+	setLocal(t, a, Description{})
+	offer, _ := a.Local()
+	setRemote(t, b, offer)
+	answer := okay[Description](t)(b.CreateAnswer())
+	rejected := strings.NewReplacer("m=video 9", "m=video 0", "BUNDLE 0 1", "BUNDLE 0").Replace(answer.SDP)
+	c := setRemote(t, a, Description{PrAnswer, rejected})
+	if got := show(t, a, video); len(c.Stopped) > 0 || got.Stopped || got.Current != Inactive || !got.HasCurrent {
+		t.Fatalf("rejected for now: %+v", got)
+	}
+	setLocal(t, b, answer)
+	answer, _ = b.Local()
+	if c = setRemote(t, a, answer); show(t, a, video).Current != SendOnly || len(c.Media) != 2 {
+		t.Errorf("accepted: %+v", show(t, a, video))
+	}
+	coherent(t, a, b)
+}
+
 // What cannot be asked of transceivers changes nothing.
 func TestTransceiverErrors(t *testing.T) {
 	s := newTestSession(t, "alice", withMedia)
