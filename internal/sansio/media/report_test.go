@@ -133,6 +133,64 @@ func TestReportsOfRepairs(t *testing.T) {
 	}
 }
 
+// tell has an end send RTCP.
+func (p *pair) tell(from int, packets ...rtcp.Packet) {
+	p.t.Helper()
+	b, err := rtcp.Marshal(packets)
+	if err == nil {
+		err = p.end[from].WriteRTCP(b)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.wait(50 * time.Millisecond)
+}
+
+// A repaired packet says nothing of the network's jitter, and what the peer says of its source of retransmissions, a report or BYE, nothing of the stream.
+func TestSourceOfRepairs(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, Config{ReportInterval: time.Hour})
+	for _, m := range p.end {
+		m.SetSections([]Section{videoSection("v")})
+	}
+	v := p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+	n := 0
+	p.lose = func(from int, b []byte) bool { return from == 0 && b[1]&127 == vp8 && n%7 == 3 }
+	for ; n < 100; n++ {
+		p.send(0, v, n, vp8, 500)
+		p.wait(time.Second * 3000 / 90000)
+	}
+	p.wait(time.Second)
+	c, _ := p.end[1].StreamCounts(1)
+	if c.Repaired == 0 || c.RTXSSRC != 2001 || c.Jitter > time.Millisecond {
+		t.Fatalf("%d were repaired by %d, with a jitter of %v", c.Repaired, c.RTXSSRC, c.Jitter)
+	}
+	p.tell(0, &rtcp.SenderReport{SSRC: 2001, NTPTime: 1, PacketCount: 77}, &rtcp.Goodbye{Sources: []uint32{2001}})
+	if c, _ = p.end[1].StreamCounts(1); c.RemoteReports != 0 || c.RemotePackets != 0 || c.Muted {
+		t.Errorf("what is said of 2001 counts for 2000: %+v", c)
+	}
+	p.tell(0, &rtcp.SenderReport{SSRC: 2000, NTPTime: 1, PacketCount: 77}, &rtcp.Goodbye{Sources: []uint32{2000}})
+	if c, _ = p.end[1].StreamCounts(1); c.RemoteReports != 1 || c.RemotePackets != 77 || !c.Muted {
+		t.Errorf("what is said of 2000 does not count: %+v", c)
+	}
+}
+
+// A round trip that no conversation bears is no round trip: the report is about a sender report of another time, or of nobody.
+func TestRoundTripOfAnotherTime(t *testing.T) {
+	p, v, _ := videoPair(t, simnet.Config{})
+	for _, c := range []struct {
+		ago  time.Duration
+		want time.Duration
+	}{{time.Second, time.Second + 50*time.Millisecond}, {time.Minute, 0}, {-time.Minute, 0}} {
+		before, _ := p.end[0].SenderCounts(v)
+		last := compact(p.end[0].ntp(instant(p.now.Sub(p.end[0].epoch)) + 1 - instant(c.ago)))
+		p.tell(1, &rtcp.ReceiverReport{SSRC: 1, Reports: []rtcp.ReceptionReport{{SSRC: 2000, LastSenderReport: last}}})
+		got, _ := p.end[0].SenderCounts(v)
+		if (got.Remote.RoundTrips > before.Remote.RoundTrips) != (c.want > 0) || got.Remote.RoundTrip > 2*time.Second {
+			t.Errorf("a sender report of %v ago: %+v", c.ago, got.Remote)
+		}
+	}
+}
+
 // Without a=rtcp-rsize each RTCP packet is a compound that begins with a report and has the name (RFC 3550 section 6.1).
 func TestCompound(t *testing.T) {
 	for _, reduced := range []bool{true, false} {

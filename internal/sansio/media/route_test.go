@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"github.com/sansrtc/rtc/internal/simnet"
@@ -150,6 +151,24 @@ func TestSectionsChange(t *testing.T) {
 	p.wait(time.Millisecond)
 	if len(p.events[1]) != 1 || p.events[1][0].Kind != EventStreamEnded || len(p.got[1]) != 5 {
 		t.Fatalf("events %+v", p.events[1])
+	}
+}
+
+// A source that has sent nothing has nothing to say BYE for (RFC 3550 section 6.3.7: "MUST NOT send a BYE packet").
+func TestNoGoodbyeOfSilence(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a")})
+	}
+	for range 2 {
+		p.end[0].RemoveSender(p.now, p.end[0].AddSender(audioEncoding("a", 1000)))
+		p.end[0].AddSender(audioEncoding("a", 1001))
+		p.wait(time.Second)
+	}
+	p.end[0].Close(p.now)
+	p.wait(time.Second)
+	if n := len(packetsOf[*rtcp.Goodbye](p, 1)); n > 0 {
+		t.Errorf("%d goodbyes", n)
 	}
 }
 
