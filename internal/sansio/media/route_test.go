@@ -107,6 +107,34 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// An encoding whose source changes (RFC 3550 section 8.2, after a collision) is the same stream, of the new source from then on, whether packets go on
+// naming it or not.
+func TestEncodingChangesItsSource(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{})
+	m := p.end[0]
+	s := videoSection("v")
+	s.RIDs = []string{"q", "h"}
+	m.SetSections([]Section{s})
+	named := func(ssrc uint32, rid string) *rtp.Header {
+		h := &rtp.Header{Version: 2, SSRC: ssrc, PayloadType: vp8}
+		for id, value := range map[uint8]string{extMID: "v", extRID: rid} {
+			if err := h.SetExtension(id, []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return h
+	}
+	var first StreamID
+	for i, h := range []*rtp.Header{named(1, "q"), named(2, "q"), {Version: 2, SSRC: 2, PayloadType: vp8}} {
+		b, ok := m.route(h)
+		m.checkRoutes()
+		if !ok || b.stream.rid != "q" || b.stream.ssrc != h.SSRC || i > 0 && b.stream.id != first {
+			t.Fatalf("packet %d of source %d: %+v, %t", i, h.SSRC, b.stream, ok)
+		}
+		first = b.stream.id
+	}
+}
+
 func (m *Machine) checkRoutes() {
 	for _, s := range m.streams {
 		s.window.begun = s.seq.begun

@@ -27,6 +27,47 @@ func TestFirstDataIsAcknowledgedAtOnce(t *testing.T) {
 	}
 }
 
+// RFC 9260 section 6.2: "When a packet arrives with duplicate DATA chunk(s) and with no new DATA chunk(s), the endpoint MUST immediately send a SACK chunk
+// with no delay." It reports the duplicate.
+func TestDuplicateIsAcknowledgedAtOnce(t *testing.T) {
+	p, w := connected(t)
+	base := p.end[0].received.base
+	var answers []wireChunk
+	for i := range 3 { // the first is acknowledged at once, the second later
+		answers = w.deliver(chunkData, flagB|flagE, dataBody(base+1+TSN(min(i, 1)), 0, uint16(min(i, 1)), "x"))
+	}
+	if len(answers) != 1 || answers[0].typ != chunkSack {
+		t.Fatalf("a duplicate is answered by %+v", answers)
+	}
+	if b := answers[0].body; TSN(be32(b)) != base+2 || be16(b[10:]) != 1 || TSN(be32(b[12:])) != base+2 {
+		t.Errorf("SACK %x, want the duplicate %d", b, base+2)
+	}
+}
+
+// RFC 9260 section 9.2: in SHUTDOWN-SENT the sender of SHUTDOWN "MUST immediately respond to each received packet containing one or more DATA chunks with a
+// SHUTDOWN chunk".
+func TestDataWhileShuttingDown(t *testing.T) {
+	p, w := connected(t)
+	a := p.end[0]
+	base := a.received.base
+	a.Shutdown(p.now)
+	w.take()
+	if a.State() != StateShutdownSent {
+		t.Fatalf("%v", a.State())
+	}
+	for i := range 3 {
+		n := 0
+		for _, c := range w.deliver(chunkData, flagB|flagE, dataBody(base+1+TSN(i), 0, uint16(i), "x")) {
+			if c.typ == chunkShutdown {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("DATA %d is answered by %d SHUTDOWN", i, n)
+		}
+	}
+}
+
 // An INIT that has not left when the peer's comes is kept back; T1-init sends it if nothing comes of the peer's.
 func TestInitYieldsToThePeers(t *testing.T) {
 	w := wireOf(newPair(t, 1, simnetIdeal), 0)
