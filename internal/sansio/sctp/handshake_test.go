@@ -68,6 +68,50 @@ func TestDataWhileShuttingDown(t *testing.T) {
 	}
 }
 
+// RFC 9260 section 5.1 C: with COOKIE ECHO DATA may go along, but "until the COOKIE ACK chunk is returned, the sender MUST NOT send any other packets to the
+// peer".
+func TestNothingBeforeCookieAck(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: time.Millisecond})
+	w, a := wireOf(p, 0), p.end[0]
+	a.Start(p.now, 0)
+	p.runUntil(time.Second, "COOKIE-ECHOED", func() bool { return a.State() == StateCookieEchoed })
+	p.flush()
+	p.send(0, 1, []byte("later"), reliable)
+	if chunks := w.take(); len(chunks) > 0 {
+		t.Errorf("sent %+v", chunks)
+	}
+	w.deliver(chunkCookieAck, 0, nil)
+	if chunks := w.take(); a.State() != StateEstablished || p.end[0].sent.next == p.end[0].sent.cum+1 {
+		t.Errorf("%v: sent %+v", a.State(), chunks)
+	}
+}
+
+// RFC 9260 section 6.1: whoever retransmits "MUST restart the timer if the earliest (i.e., lowest TSN) outstanding DATA chunk […] is being retransmitted".
+func TestT3RestartsWithTheEarliest(t *testing.T) {
+	p, w := connected(t)
+	a := p.end[0]
+	p.run(time.Second)
+	first := a.sent.next
+	for range 4 {
+		p.send(0, 1, []byte("x"), reliable)
+		w.take()
+	}
+	begun := a.timers[timerT3]
+	p.now = p.now.Add(40 * time.Millisecond)
+	sent := 0
+	for i := range uint16(3) { // the first is missing
+		sack := put16(put16(put16(put16(put32(put32(nil, uint32(first-1)), 1<<20), 1), 0), 2), 2+i)
+		for _, c := range w.deliver(chunkSack, 0, sack) {
+			if c.typ == chunkData || c.typ == chunkIData {
+				sent++
+			}
+		}
+	}
+	if sent != 1 || a.timers[timerT3] <= begun {
+		t.Errorf("%d chunks were sent again, and T3 is at %d, before at %d", sent, a.timers[timerT3], begun)
+	}
+}
+
 // An INIT that has not left when the peer's comes is kept back; T1-init sends it if nothing comes of the peer's.
 func TestInitYieldsToThePeers(t *testing.T) {
 	w := wireOf(newPair(t, 1, simnetIdeal), 0)
