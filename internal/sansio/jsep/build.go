@@ -63,7 +63,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		// RFC 9429, section 5.2.1: the address of the o= line "SHOULD be set to a non-meaningful address […] to prevent leaking a local
 		// IP address".
 		Origin: sdp.Origin{
-			Username: "-", SessionID: s.origin.id, SessionVersion: s.origin.version,
+			Username: "-", SessionID: s.origin.id, SessionVersion: s.origin.version + 1,
 			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
 		},
 		SessionName:      "-",
@@ -107,10 +107,12 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 	if below := s.hashBelow(text, lines); below != s.origin.below {
 		s.origin.version++
 		s.origin.below = below
+	} else {
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
-	c = created{text: string(text), parsed: mustParse(string(text), typ)}
+	c.parsed = mustParse(string(text), typ)
+	c.text = c.parsed.text
 	if media {
 		c.owners = make([]TransceiverID, len(lines))
 		for i := range lines {

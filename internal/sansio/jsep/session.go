@@ -120,10 +120,8 @@ func New(cfg Config) (*Session, error) {
 
 // checkMedia checks what is written into descriptions.
 func (c *Config) checkMedia() error {
-	word := func(s string) bool {
-		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
-	}
-	text := func(s string) bool { return !strings.ContainsFunc(s, isControl) }
+	word := func(s string) bool { return s != "" && !hasControl(s) && !strings.ContainsAny(s, " \t") }
+	text := func(s string) bool { return !hasControl(s) }
 	var taken [128]bool
 	for kind, codecs := range c.Codecs {
 		for i := range codecs {

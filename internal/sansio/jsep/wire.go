@@ -87,7 +87,7 @@ func split(text string) (*document, *Error) {
 		if len(d.lines) == maxLines {
 			return nil, &Error{Kind: Syntax, Line: n, Detail: "too many lines"}
 		}
-		if len(l) < 2 || l[1] != '=' || strings.ContainsFunc(l, isControl) {
+		if len(l) < 2 || l[1] != '=' || hasControl(l) {
 			return nil, &Error{Kind: Syntax, Line: n, Detail: "not of the form <type>=<value>"}
 		}
 		if l[0] == 'm' {
@@ -109,7 +109,15 @@ func split(text string) (*document, *Error) {
 	return d, nil
 }
 
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+// hasControl looks for control characters, which all are of one byte, but for tabs.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
 
 // span is the range of lines of section i, or of the session level for -1.
 func (d *document) span(i int) (from, to int) {

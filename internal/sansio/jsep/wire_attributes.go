@@ -222,7 +222,7 @@ const maxCandidates = 256
 // to the ICE agent, which parses it.
 func validCandidate(line string) bool {
 	rest, ok := strings.CutPrefix(line, "candidate:")
-	if !ok || len(line) > 1024 || strings.ContainsFunc(line, isControl) {
+	if !ok || len(line) > 1024 || hasControl(line) {
 		return false
 	}
 	f := strings.Fields(rest)
