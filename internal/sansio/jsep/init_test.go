@@ -93,6 +93,19 @@ func TestInitIsOfferedAndAnswered(t *testing.T) {
 	}
 }
 
+// An offer without it is answered without it, also by who has offered one before and was overruled.
+func TestInitIsNotAnsweredToNone(t *testing.T) {
+	a, b := newTestSession(t, "alice"), newTestSession(t, "bobby", withInit)
+	b.NeedDataChannel()
+	setLocal(t, b, Description{})
+	a.NeedDataChannel()
+	atA, atB := negotiate(t, a, b)
+	wantNoInits(t, atA.Transport, atB.Transport)
+	if answer, _ := b.CurrentLocal(); len(initLines(answer.SDP)) > 0 {
+		t.Errorf("answered: %q", initLines(answer.SDP))
+	}
+}
+
 // There is none without a data section, and one when it comes.
 func TestInitComesWithTheDataSection(t *testing.T) {
 	a, b := newTestSession(t, "alice", withInit, withMedia), newTestSession(t, "bobby", withInit, withMedia)
