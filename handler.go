@@ -80,8 +80,7 @@ type KeyframeHandler interface {
 
 // BandwidthHandler is a power that an [EventHandler] may have: it hears how much may be sent without queues building up on the path.
 type BandwidthHandler interface {
-	// OnBandwidthEstimate tells the estimate when it has changed by 5 % or more, at most every 200 ms. It is about all tracks together,
-	// and does not count what retransmissions take.
+	// OnBandwidthEstimate tells the estimate when it has changed by 5 % or more, at most every 200 ms. It is about all tracks together.
 	OnBandwidthEstimate(pc *PeerConnection, bitsPerSecond int)
 }
 

@@ -30,9 +30,6 @@ func (m *Machine) PollResults() []PacketResult {
 // Numbered is how many packets were sent that feedback has to come for.
 func (m *Machine) Numbered() uint64 { return m.sentLog.all }
 
-// Resent is how many bytes of retransmissions have left.
-func (m *Machine) Resent() uint64 { return m.resent }
-
 // peerClock unwraps the peer's arrival times.
 type peerClock struct {
 	last  time.Duration

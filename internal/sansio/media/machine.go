@@ -79,9 +79,8 @@ type Machine struct {
 	queues     [numClasses]fifo
 	pace       pacer
 	sentLog    sentLog
-	credit     int    // bytes that may be sent again
-	resent     uint64 // bytes of retransmissions
-	foreign    bool   // packets came with transport-wide numbers of their own
+	credit     int  // bytes that may be sent again
+	foreign    bool // packets came with transport-wide numbers of their own
 	rtcp       [][]byte
 	report     instant // when the next reports are due
 

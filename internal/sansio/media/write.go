@@ -88,7 +88,6 @@ func (m *Machine) leave(next queued, p *packet, plain []byte, header int) {
 		p.resends++
 		s.counts.RetransmittedPackets++
 		s.counts.RetransmittedBytes += uint64(payload)
-		m.resent += uint64(len(plain))
 	} else {
 		s.counts.QueueDelay += m.now.since(p.put)
 		s.timestamp, s.stampedAt = binary.BigEndian.Uint32(plain[4:]), p.put

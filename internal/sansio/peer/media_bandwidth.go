@@ -18,38 +18,11 @@ type bandwidth struct {
 	told      float64
 	toldAt    time.Time
 	results   []bwe.Result // kept so that feedback costs no memory
-	repairs   repairs
-}
-
-// repairs is how much of what is sent are retransmissions.
-type repairs struct {
-	at    time.Time
-	bytes uint64  // that had left then
-	rate  float64 // bit/s
-}
-
-// repairSpan is about how long ago retransmissions still count.
-const repairSpan = 500 * time.Millisecond
-
-func (r *repairs) measure(now time.Time, bytes uint64) {
-	elapsed := now.Sub(r.at)
-	if elapsed <= 0 {
-		return
-	}
-	r.rate += (float64(bytes-r.bytes)*8/elapsed.Seconds() - r.rate) * min(1, elapsed.Seconds()/repairSpan.Seconds())
-	r.at, r.bytes = now, bytes
 }
 
 func (b *bandwidth) init(cfg *MediaConfig) {
 	b.cfg = bwe.Config{Start: cfg.StartBitrate, Min: cfg.MinBitrate, Max: cfg.MaxBitrate}
 	b.pacing = cfg.Pacing
-}
-
-// forMedia is the part of rate that is left for what is sent for the first time: an application that keeps to it makes room for the repair of what a full
-// queue has dropped, where that would keep the queue full. Half is left in any case.
-func (b *bandwidth) forMedia() float64 {
-	rate := b.rate()
-	return rate - min(b.repairs.rate, rate/2)
 }
 
 // rate is the lower of what was measured and what the peer has said; zero: nothing is known. What a peer has said (REMB) stands until it says
@@ -95,7 +68,6 @@ func (c *Core) estimate(now time.Time, results []media.PacketResult) {
 // tellBandwidth heeds a new estimate, and tells of it when that is due.
 func (c *Core) tellBandwidth(now time.Time) {
 	b := &c.media.band
-	b.repairs.measure(now, c.media.machine.Resent())
 	rate := b.rate()
 	if rate == 0 {
 		return
@@ -103,7 +75,6 @@ func (c *Core) tellBandwidth(now time.Time) {
 	if b.pacing {
 		c.media.machine.SetPacing(rate * pacingFactor)
 	}
-	rate = b.forMedia()
 	if math.Abs(rate-b.told) >= bandwidthStep*b.told && (b.told == 0 || now.Sub(b.toldAt) >= bandwidthInterval) {
 		b.told, b.toldAt = rate, now
 		c.events.push(Event{Kind: EventBandwidth})
@@ -112,7 +83,7 @@ func (c *Core) tellBandwidth(now time.Time) {
 
 // restart forgets all that was measured, here and by the peer: the path is another one. REMB is about "the path to the receiving side" too.
 func (b *bandwidth) restart(now time.Time) {
-	b.since, b.remb, b.repairs.rate = now, 0, 0
+	b.since, b.remb = now, 0
 	if b.estimator != nil {
 		b.estimator = bwe.New(b.cfg)
 	}

@@ -51,12 +51,12 @@ func (c *Core) WriteRTCP(now time.Time, b []byte) error {
 	return c.media.machine.WriteRTCP(b)
 }
 
-// Bandwidth is the estimate of what the path to the peer carries besides retransmissions, in bit/s; zero before there is one.
+// Bandwidth is the estimate of what the path to the peer carries, in bit/s; zero before there is one.
 func (c *Core) Bandwidth() float64 {
 	if c.media == nil {
 		return 0
 	}
-	return c.media.band.forMedia()
+	return c.media.band.rate()
 }
 
 // StreamCounts are the figures of a source that is received.
