@@ -209,7 +209,7 @@ func TestClosedConnectionIsSmall(t *testing.T) {
 			}
 			per := (heap() - before) / len(kept)
 			t.Logf("%d bytes for each closed connection", per)
-			if per > 64<<10 {
+			if per > 32<<10 {
 				t.Errorf("a closed connection holds %d bytes", per)
 			}
 			goruntime.KeepAlive(kept)

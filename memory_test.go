@@ -24,7 +24,7 @@ func (c *counter) OnDataChannelMessage(*rtc.PeerConnection, *rtc.DataChannel, rt
 // What a connected connection may hold on the heap, with the simulator's share of it, and by how much that grows with a transfer: by what a socket
 // of the simulator keeps for what arrives at once.
 const (
-	maxIdle  = 23 << 10
+	maxIdle  = 19 << 10
 	maxGrown = 14 << 10
 )
 
