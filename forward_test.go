@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,10 +16,21 @@ import (
 	"github.com/sansrtc/rtc/runtime/sim"
 )
 
-// tapped is a runtime that writes down how many RTP packets each Send of its sockets carries.
+// tapped is a runtime that writes down how many RTP packets each Send of its sockets carries, and counts the Turns of its loops.
 type tapped struct {
 	runtime.Runtime
 	sends *[]int
+	turns *atomic.Int64
+}
+
+type tappedLoop struct {
+	runtime.Loop
+	turns *atomic.Int64
+}
+
+func (l tappedLoop) Turn(now time.Time) runtime.Next {
+	l.turns.Add(1)
+	return l.Loop.Turn(now)
 }
 
 type tappedHost struct {
@@ -32,7 +44,7 @@ type tappedSocket struct {
 }
 
 func (r tapped) Spawn(l runtime.Loop) (runtime.Host, error) {
-	h, err := r.Runtime.Spawn(l)
+	h, err := r.Runtime.Spawn(tappedLoop{l, r.turns})
 	return tappedHost{h, r.sends}, err
 }
 
@@ -75,6 +87,7 @@ type forwarding struct {
 	handler *forwarder
 	viewer  *taker
 	sends   *[]int // of the connection that they are forwarded to
+	turns   atomic.Int64
 	sent    uint16
 }
 
@@ -95,7 +108,7 @@ func newForwarding(t *testing.T) *forwarding {
 	}
 	f.p.add(0, f.from)
 	f.p.connects(0)
-	out := f.p.build(w.builder(tapped{f.p.rt[1], f.sends}))
+	out := f.p.build(w.builder(tapped{f.p.rt[1], f.sends, &f.turns}))
 	viewer := f.p.build(w.builder(f.p.rt[0]).Handler(f.viewer))
 	_, err := out.AddTrack(f.handler.to)
 	f.p.must(err)
@@ -144,6 +157,22 @@ func TestForwardedBurstLeavesTogether(t *testing.T) {
 	f.p.until("nine packets", func() bool { return f.viewer.packets.Load() == seen+10 })
 	if len(*f.sends) > 2 || slices.Max(*f.sends) < 8 {
 		t.Errorf("nine packets, of which eight waited, left as %v", *f.sends)
+	}
+}
+
+// Promise: what is forwarded leaves on the goroutine that has received it, and the loop of the connection that it is written to is not turned for it.
+func TestForwardingTurnsNoLoop(t *testing.T) {
+	f := newForwarding(t)
+	seen := f.viewer.packets.Load()
+	f.turns.Store(0)
+	const n = 200
+	for range n {
+		f.send(1)
+		f.p.pass(4 * time.Millisecond)
+	}
+	f.p.until("the packets", func() bool { return f.viewer.packets.Load() == seen+n })
+	if turns := f.turns.Load(); turns > n/4 { // feedback comes twenty times a second, and there are reports and estimates
+		t.Errorf("%d packets that were forwarded, each alone, cost %d turns", n, turns)
 	}
 }
 

@@ -73,7 +73,7 @@ func (b *Slab) recvmsg(fd int) (int, unix.Errno) {
 	b.hdr.SetIovlen(1)
 	b.hdr.Control = (*byte)(unsafe.Pointer(&b.control))
 	b.hdr.SetControllen(controlSize)
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdr)), unix.MSG_DONTWAIT)
+	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdr)), unix.MSG_DONTWAIT)
 	return int(n), errno
 }
 

@@ -37,8 +37,7 @@ func New(cfg Config) *Pool {
 	p := &Pool{after: cfg.HandoffAfter, epoch: time.Now()}
 	for i := range cfg.Workers {
 		w := &Worker{pool: p, index: i}
-		w.handoff = time.AfterFunc(time.Hour, w.takeOver)
-		w.handoff.Stop()
+		w.lease.Init(w.look)
 		p.workers = append(p.workers, w)
 	}
 	return p

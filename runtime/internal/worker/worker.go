@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
+	"github.com/sansrtc/rtc/runtime/internal/lease"
 )
 
 // Worker is one goroutine that works for many hosts.
@@ -14,8 +15,7 @@ type Worker struct {
 	index int
 	load  atomic.Int64 // hosts
 
-	lease   atomic.Uint64 // see the package's comment
-	handoff *time.Timer   // armed only while lease is odd
+	lease lease.Lease // see the package's comment
 
 	mu        sync.Mutex
 	users     int     // hosts and watched descriptors: the worker runs while there are some
@@ -219,7 +219,7 @@ func (w *Worker) expire(now time.Time) {
 func (w *Worker) stop() {
 	w.running = false
 	w.queue, w.head, w.deadlines, w.touched, w.turns = nil, 0, nil, nil, 0
-	w.handoff.Stop()
+	w.lease.Stop()
 	w.poller.close()
 }
 
@@ -234,8 +234,7 @@ func (w *Worker) turn(h *Host) bool {
 
 // dispatch runs h's handlers. If it reports false, another goroutine drives.
 func (w *Worker) dispatch(h *Host) (driving bool) {
-	lease := w.lease.Add(1)
-	w.handoff.Reset(w.pool.after)
+	held := w.lease.Begin(w.pool.after)
 	returned := false
 	defer func() {
 		if !returned {
@@ -243,9 +242,7 @@ func (w *Worker) dispatch(h *Host) (driving bool) {
 			// has left behind, also what it has taken over from others, needs another one.
 			h.want(true)
 		}
-		if driving = w.lease.CompareAndSwap(lease, lease+1); driving {
-			w.handoff.Stop()
-		}
+		driving, _ = w.lease.End(held)
 		h.release()
 		if !returned && driving {
 			go w.drive()
@@ -256,9 +253,9 @@ func (w *Worker) dispatch(h *Host) (driving bool) {
 	return
 }
 
-// takeOver makes the handoff timer's goroutine the driver, if a Dispatch still runs.
-func (w *Worker) takeOver() {
-	if lease := w.lease.Load(); lease%2 != 0 && w.lease.CompareAndSwap(lease, lease+1) {
+// look is called by the lease's timer. It makes that goroutine the driver if a Dispatch stays.
+func (w *Worker) look() {
+	if w.lease.Look(w.pool.after) == lease.Overstay {
 		w.pool.handoffs.Add(1)
 		w.drive()
 	}
