@@ -170,7 +170,7 @@ func (dc *DataChannel) sendLocked(data, own []byte, isString bool) error {
 	}
 	switch {
 	case err == nil:
-		l.sent()
+		l.sent(dc)
 		return nil
 	case errors.Is(err, peer.ErrBufferFull):
 		return &rtcerr.OperationError{Err: ErrBufferFull}

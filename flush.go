@@ -46,8 +46,6 @@ func (l *loop) flush(now time.Time) {
 		}
 	}
 	slabs.Put(slab)
-	unsent, _ := l.core.Unsent()
-	l.held = unsent > 0
 	if l.core.IsClosed() {
 		l.end()
 		return

@@ -29,7 +29,6 @@ type loop struct {
 	latest   time.Time // what the core was told of the time
 	armed    time.Time // when the host will call Turn at the latest; zero: not by itself
 	dirty    bool      // something waits for flush
-	held     bool      // messages wait that could not leave in the last flush; the next Turn may change that
 	closed   bool      // Close was called, or the peer's close was seen: sockets are closed
 	released bool
 
@@ -192,17 +191,13 @@ func (l *loop) rearm() {
 }
 
 // sent decides when a message that was just queued leaves. What fills packets, or has an idle path before it, leaves at once on the sender's
-// goroutine; small messages that follow others in flight wait for the loop, which is woken, and share packets. What follows others that are held
-// back, by congestion or by the peer's window, waits with them.
-func (l *loop) sent() {
-	if l.held {
-		return
-	}
+// goroutine; small messages that follow others in flight wait for the loop, which is woken, and share packets.
+func (l *loop) sent(dc *DataChannel) {
 	if l.dispatching {
 		l.settle(l.latest)
 		return
 	}
-	if unsent, inFlight := l.core.Unsent(); inFlight && unsent < flushAtOnce {
+	if unsent, inFlight := l.core.Unsent(dc.handle); inFlight && unsent < flushAtOnce {
 		if !l.dirty {
 			l.dirty = true
 			l.host.Wake()

@@ -90,7 +90,7 @@ func TestSendBuffer(t *testing.T) {
 	if n := c.BufferedAmount(a); n > 300_000 || n < 290_000 {
 		t.Errorf("%d bytes wait", n)
 	}
-	if bytes, _ := c.Unsent(); bytes != c.BufferedAmount(a) {
+	if bytes, _ := c.Unsent(a); bytes != c.BufferedAmount(a) {
 		t.Errorf("%d bytes are unsent, %d are buffered", bytes, c.BufferedAmount(a))
 	}
 	low := -1
@@ -104,7 +104,7 @@ func TestSendBuffer(t *testing.T) {
 	if low < 0 || low > 100_000 {
 		t.Errorf("the event came at %d bytes", low)
 	}
-	if bytes, inFlight := c.Unsent(); bytes > 0 || inFlight || c.BufferedAmount(a) > 0 {
+	if bytes, inFlight := c.Unsent(a); bytes > 0 || inFlight || c.BufferedAmount(a) > 0 {
 		t.Errorf("at the end %d bytes are unsent, in flight: %v", bytes, inFlight)
 	}
 }

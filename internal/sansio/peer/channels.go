@@ -133,12 +133,12 @@ func (c *Core) dropThreshold(h Handle) {
 	}
 }
 
-// Unsent tells how busy the association is: what waits for its first transmission, and whether anything is in flight.
-func (c *Core) Unsent() (bytes int, inFlight bool) {
+// Unsent tells how busy the association is: what waits for its first transmission on the channel's stream, and whether anything is in flight.
+func (c *Core) Unsent(h Handle) (bytes int, inFlight bool) {
 	if c.sctp == nil {
 		return 0, false
 	}
-	return c.sctp.Buffered(), c.sctp.InFlight() > 0
+	return c.queued(h), c.sctp.InFlight() > 0
 }
 
 // MaxSendMessageSize is the largest message that the peer takes.

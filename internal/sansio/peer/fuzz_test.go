@@ -330,7 +330,9 @@ func play(t testing.TB, input []byte) {
 			_ = c.Report()
 			_, _ = c.CanTrickle()
 			_ = c.MaxSendMessageSize()
-			_, _ = c.Unsent()
+			if h, ok := channel(); ok {
+				_, _ = c.Unsent(h)
+			}
 		case 31: // time jumps, and nobody is told until it has
 			w.now = w.now.Add(time.Duration(s.byte()*s.byte()) * time.Millisecond)
 		}

@@ -51,9 +51,6 @@ type Drops struct {
 	Control                   uint64 // answers that there was no room for
 }
 
-// Buffered is Stats.Buffered.
-func (a *Association) Buffered() int { return a.sched.buffered }
-
 // InFlight is Stats.InFlight.
 func (a *Association) InFlight() int { return a.sent.flight }
 
