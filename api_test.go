@@ -763,6 +763,7 @@ func TestHandlerFuncs(t *testing.T) {
 	typ := reflect.TypeFor[rtc.EventHandler]()
 	powers := []reflect.Type{
 		reflect.TypeFor[rtc.RTPHandler](), reflect.TypeFor[rtc.RTCPHandler](), reflect.TypeFor[rtc.KeyframeHandler](), reflect.TypeFor[rtc.BandwidthHandler](),
+		reflect.TypeFor[rtc.TrackMuteHandler](),
 	}
 	var heard []string
 	full := func(name string) *rtc.HandlerFuncs {
