@@ -87,6 +87,9 @@ func TestInteropChannelCloses(t *testing.T) {
 					}
 					near, far := m.opened(by, label)
 					m.send(near, want)
+					if by == m.pion {
+						m.reads(label)
+					}
 					m.must(near.Close())
 					m.until("closed at both sides", func() bool { return by.ear.closedChannel(label) && m.other(by).ear.closedChannel(label) })
 					m.wantMessages(m.other(by), label, want, true)
@@ -106,6 +109,13 @@ func TestInteropChannelCloses(t *testing.T) {
 	}
 }
 
+// reads waits until pion reads the channel: one that is closed before, of which it has just told that it is open, never tells that it is closed.
+func (m *meeting) reads(label string) {
+	m.t.Helper()
+	m.must(m.us.ear.channel(label).SendText("are you there"))
+	m.until("pion reads "+label, func() bool { return m.pion.ear.count(label) > 0 })
+}
+
 // Both sides close a channel at the same time.
 func TestInteropBothCloseChannel(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
@@ -113,6 +123,7 @@ func TestInteropBothCloseChannel(t *testing.T) {
 		m.connect(m.us)
 		m.open(m.pion, "both", nil)
 		near, far := m.opened(m.us, "both")
+		m.reads("both")
 		m.must(near.Close())
 		m.must(far.Close())
 		m.until("closed at both sides", func() bool { return m.us.ear.closedChannel("both") && m.pion.ear.closedChannel("both") })

@@ -22,8 +22,7 @@
 // # Sockets
 //
 // On Linux a socket for all addresses is one system socket that learns each datagram's local address and sends from the one it is told
-// to. It takes two descriptors: an epoll of its own lies between it and the poller of the Go runtime, which would otherwise be woken by each
-// datagram that leaves. A slab of up to 64 datagrams is sent by one system call (UDP_SEGMENT) and what the kernel has gathered is received by one (UDP_GRO). A
+// to. A slab of up to 64 datagrams is sent by one system call (UDP_SEGMENT) and what the kernel has gathered is received by one (UDP_GRO). A
 // socket whose device turns out not to do that sends one by one from then on.
 //
 // On other systems a socket for all addresses is a system socket for each address that the machine has when ListenUDP is called, on the

@@ -44,39 +44,35 @@ type descriptor interface {
 	writable(f func(fd uintptr) bool, patience time.Duration) error
 }
 
-// Conn is a system socket that a Read can wait for. It is not itself in the poller of the Go runtime but in an epoll, which is: the poller would
-// ask for room to send into as well, and the kernel would wake a thread for each datagram that has left. (A net.UDPConn would besides allocate
-// an error for each deadline that passes.)
+// Conn is a system socket in the poller of the Go runtime. It is an os.File and not a net.UDPConn because that one allocates an error for
+// each deadline that passes.
 type Conn struct {
-	Bare
-	arrived waiter
+	system
+	file *os.File
+	raw  syscall.RawConn
 
 	// Owned by the one goroutine that reads.
 	got      *Slab
 	err      error
 	readWait func(fd uintptr) bool
+	readNow  func(fd uintptr)
 }
 
 // Listen opens a socket. bound is its address.
 func (n *Net) Listen(local netip.AddrPort) (conns []*Conn, bound netip.AddrPort, err error) {
 	c := new(Conn)
-	if c.own.fd, err = c.listen(n, local, false); err != nil {
+	fd, err := c.listen(n, local, false)
+	if err != nil {
 		return nil, netip.AddrPort{}, err
 	}
-	if c.arrived, err = newWaiter(c.own.fd, unix.EPOLLIN); err != nil {
-		unix.Close(c.own.fd)
+	c.file = os.NewFile(uintptr(fd), "udp")
+	if c.raw, err = c.file.SyscallConn(); err != nil {
+		c.file.Close()
 		return nil, netip.AddrPort{}, err
 	}
-	c.fd = polled{&c.own}
-	c.readWait = func(uintptr) bool {
-		if !c.own.acquire() {
-			c.err = runtime.ErrClosed
-			return true
-		}
-		defer c.own.release()
-		c.got, c.err = c.receive(c.own.fd)
-		return c.err != errAgain
-	}
+	c.fd = polled{c}
+	c.readWait = func(fd uintptr) bool { return c.receive(int(fd)) }
+	c.readNow = func(fd uintptr) { c.receive(int(fd)) }
 	return []*Conn{c}, c.local, nil
 }
 
@@ -85,72 +81,49 @@ func Send(conns []*Conn, d *runtime.Datagrams) error { return conns[0].Send(d) }
 
 // SetReadDeadline tells the poller when a Read is to end; zero: not by itself.
 func (c *Conn) SetReadDeadline(t time.Time) {
-	_ = c.arrived.file.SetReadDeadline(t) // fails when the conn is closed, which ends the read as well
+	_ = c.file.SetReadDeadline(t) // fails when the conn is closed, which ends the read as well
 }
 
 // Close ends the socket, and a Read of it.
-func (c *Conn) Close() {
-	c.arrived.file.Close()
-	c.Bare.Close()
-}
+func (c *Conn) Close() { c.file.Close() }
 
 // Read returns what has arrived, or ErrNothing. If wait is true it waits until the deadline. The caller frees the slab.
 func (c *Conn) Read(wait bool) (*Slab, error) {
-	if !wait {
-		return c.Bare.Read()
+	var err error
+	if wait {
+		err = c.raw.Read(c.readWait)
+	} else {
+		err = c.raw.Control(c.readNow)
 	}
-	err := c.arrived.raw.Read(c.readWait)
-	b := c.got
-	c.got = nil
-	switch {
-	case err == nil:
-		return b, c.err
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, ErrNothing
 	}
-	return nil, err
-}
-
-// waiter is an epoll of one descriptor, in the poller of the Go runtime.
-type waiter struct {
-	file *os.File
-	raw  syscall.RawConn
-}
-
-func newWaiter(fd int, events uint32) (w waiter, err error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return w, os.NewSyscallError("epoll_create", err)
+		return nil, err
 	}
-	if err = unix.SetNonblock(epoll, true); err == nil { // or os.NewFile would not let the runtime poll it
-		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events})
+	b, err := c.got, c.err
+	if c.got = nil; err == errAgain {
+		err = ErrNothing
 	}
-	if err != nil {
-		unix.Close(epoll)
-		return w, os.NewSyscallError("epoll_ctl", err)
-	}
-	w.file = os.NewFile(uintptr(epoll), "epoll")
-	if w.raw, err = w.file.SyscallConn(); err != nil {
-		w.file.Close()
-	}
-	return w, err
+	return b, err
 }
 
-// polled is a descriptor that the poller of the Go runtime watches for room only while somebody waits for that.
-type polled struct{ *bare }
+// receive fills got or err. It returns false if nothing has arrived.
+func (c *Conn) receive(fd int) bool {
+	c.got, c.err = c.system.receive(fd)
+	return c.err != errAgain
+}
+
+// polled is a descriptor in the poller of the Go runtime.
+type polled struct{ c *Conn }
+
+func (p polled) Control(f func(fd uintptr)) error { return p.c.raw.Control(f) }
 
 func (p polled) writable(f func(fd uintptr) bool, patience time.Duration) error {
-	if !p.acquire() {
-		return runtime.ErrClosed
+	_ = p.c.file.SetWriteDeadline(time.Now().Add(patience))
+	if err := p.c.raw.Write(f); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	defer p.release()
-	w, err := newWaiter(p.fd, unix.EPOLLOUT)
-	if err != nil {
-		return nil // there are no descriptors: the datagrams are lost
-	}
-	defer w.file.Close()
-	_ = w.file.SetReadDeadline(time.Now().Add(patience))
-	_ = w.raw.Read(func(uintptr) bool { return f(uintptr(p.fd)) }) // an error is the deadline
 	return nil
 }
 

@@ -116,38 +116,3 @@ func TestFragmentation(t *testing.T) {
 		}
 	}
 }
-
-// Promise: who waits for datagrams is woken by them alone, not by the room that each one which is sent takes and gives back.
-func TestRoomToSendWakesNobody(t *testing.T) {
-	conns, _, err := New(Config{}).Listen(netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conns[0].Close()
-	told := func(patience int) (n int) {
-		if err := conns[0].arrived.raw.Control(func(fd uintptr) {
-			n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, patience)
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	if told(0) != 0 {
-		t.Error("the poller is told something, and nothing has arrived")
-	}
-	own := conns[0].LocalAddr()
-	if err := Send(conns, &runtime.Datagrams{Local: own, Remote: own, Data: []byte("x")}); err != nil {
-		t.Fatal(err)
-	}
-	if told(5000) != 1 {
-		t.Error("the poller is not told what has arrived")
-	}
-	b, err := conns[0].Read(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Free()
-	if told(0) != 0 {
-		t.Error("the poller is told something after what has arrived was read")
-	}
-}
