@@ -208,20 +208,24 @@ func (c *coroutines) find(id uint64) *worker {
 // tick lets the simulation go on without a worker that has been attached since the last tick and waits for something. One that computes
 // is given more time: it may only be that this machine is slow, and then nothing would reproduce.
 func (w *World) tick() {
+	c := &w.coroutines
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := &w.coroutines
-	k := c.attached
+	k, turns := c.attached, c.turns
 	if k == nil {
 		c.watching = false
 		return
 	}
-	if c.turns != c.seen {
-		c.seen, c.ticks = c.turns, 0
+	if turns != c.seen {
+		c.seen, c.ticks = turns, 0
 	} else {
 		c.ticks++
-		k.lost = time.Duration(c.ticks)*w.cfg.Handoff >= c.patience
-		if k.lost || !computing([]*worker{k}) {
+		lost := time.Duration(c.ticks)*w.cfg.Handoff >= c.patience
+		w.mu.Unlock() // a worker that waits for it computes
+		waits := lost || !computing([]*worker{k})
+		w.mu.Lock()
+		if waits && c.attached == k && c.turns == turns {
+			k.lost = lost
 			c.loose = append(c.loose, k)
 			c.detach()
 		}

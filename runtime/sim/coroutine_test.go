@@ -157,14 +157,18 @@ func TestHandoffNever(t *testing.T) {
 	}
 }
 
-// A handler that only computes for long is not gone on without: a slow machine sees the same simulation.
+// A handler that only computes for long, and sends now and then, is not gone on without: a slow machine sees the same simulation.
 func TestSlowHandler(t *testing.T) {
 	w := testWorld(t, Config{Handoff: 2 * ms})
 	start := w.Now()
 	var passed time.Duration
 	var done atomic.Bool
+	calls := 0
 	w.Go("slow", func() {
 		for end := time.Now().Add(25 * ms); time.Now().Before(end); {
+			w.mu.Lock() // as what it calls does
+			calls++
+			w.mu.Unlock()
 		}
 		passed = w.Now().Sub(start)
 		done.Store(true)
