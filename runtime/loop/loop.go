@@ -14,8 +14,7 @@ import (
 type Config struct {
 	// Workers is the number of goroutines that host the loops; 0 means GOMAXPROCS.
 	Workers int
-	// HandoffAfter is how long a Dispatch may keep its worker until another goroutine takes over the worker's other loops; 0 means 5 ms. It may
-	// be up to four times as long when Dispatches that were short follow each other closely.
+	// HandoffAfter is how long a Dispatch may keep its worker until another goroutine takes over the worker's other loops; 0 means 5 ms.
 	HandoffAfter time.Duration
 	// ReceiveBuffer and SendBuffer are the bytes that each socket asks the system to buffer for it. The system may silently give less.
 	// 0 means 4 MiB, negative leaves the system's default.

@@ -10,24 +10,31 @@ import (
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
-	"github.com/sansrtc/rtc/runtime/internal/lease"
+	"github.com/sansrtc/rtc/runtime/internal/monitor"
 	"github.com/sansrtc/rtc/runtime/internal/together"
 )
 
 // host runs one loop. One goroutine at a time is its driver: it calls Turn, Dispatch, and waits in the read of the primary conn, or on
-// the bell while there is none. Each other conn has a reader goroutine, which calls Receive and Turn, but leaves Dispatch to the driver. A
-// driver whose Dispatch stays is replaced by the lease's timer, and ends when its Dispatch returns.
+// the bell while there is none. Each other conn has a reader goroutine, which calls Receive and Turn, but leaves Dispatch to the driver.
+//
+// # The lease
+//
+// lease says who drives. Even: the goroutine that drives is not in Dispatch. Odd: it is, and has armed the handoff timer. It ends its
+// Dispatch, or the timer's goroutine takes over, by adding one with a compare-and-swap; lease only grows, so exactly one of them
+// succeeds, however late the other comes. The one that succeeds is the driver from then on, the other ends. A timer that fires late, in
+// the middle of the next Dispatch, takes that one over too early, which costs a goroutine and breaks nothing.
 //
 // # References
 //
-// refs counts the goroutines that will still touch the host: the driver, also before it begins, readers, dispatchers that have lost the lease, and the
-// lease's timer while it is armed, which stands for the goroutine it may start. Who counts the last one down calls Released.
+// refs counts the goroutines that will still touch the host: the driver, also before it begins, readers, dispatchers that have lost the lease, and the armed
+// handoff timer, which stands for the goroutine it may start. Who counts the last one down calls Released.
 type host struct {
 	rt   *Runtime
 	loop runtime.Loop
 
-	lease lease.Lease
-	refs  atomic.Int32
+	lease   atomic.Uint64
+	handoff *time.Timer // owned by the driver; armed only while lease is odd
+	refs    atomic.Int32
 
 	// turning is held during Receive, SocketFailed and Turn and while the answer is noted, so that answers are noted in the order in
 	// which the loop gave them, and nothing is called after Done. Taken before mu.
@@ -88,9 +95,7 @@ func (h *host) drive() {
 			return
 		}
 		if rests && now.Sub(begun) > worthResting {
-			if h.lease.Drop() {
-				h.refs.Add(-1)
-			}
+			h.handoff = nil // if a lost Dispatch has left it armed, it has its reference and gives it back
 			go h.drive()
 			return
 		}
@@ -146,20 +151,22 @@ func (h *host) tick(now time.Time) time.Time {
 
 // dispatch runs the loop's handlers, and reports whether the caller still drives. If not, the caller's reference is gone.
 func (h *host) dispatch() (driving bool) {
-	if !h.lease.Ready() {
-		h.lease.Init(h.look)
+	if h.handoff == nil {
+		h.handoff = time.AfterFunc(time.Hour, h.takeOver)
+		h.handoff.Stop()
 	}
+	lease := h.lease.Add(1)
 	h.refs.Add(1)
-	held := h.lease.Begin(h.rt.handoffAfter)
-	if !held.Armed {
-		h.refs.Add(-1)
+	if h.handoff.Reset(h.rt.handoffAfter) {
+		h.refs.Add(-1) // it was still armed by a driver that lost the lease to a late timer
 	}
+	monitor.Wake()
 	returned := false
 	defer func() {
 		if !returned {
 			h.dispatchAgain()
 		}
-		driving = h.endDispatch(held)
+		driving = h.endDispatch(lease)
 		if !returned && driving {
 			go h.drive()
 		}
@@ -178,26 +185,26 @@ func (h *host) dispatchAgain() {
 	h.mu.Unlock()
 }
 
-func (h *host) endDispatch(held lease.Held) (driving bool) {
-	driving, disarmed := h.lease.End(held)
-	switch {
-	case !driving:
+func (h *host) endDispatch(lease uint64) (driving bool) {
+	if !h.lease.CompareAndSwap(lease, lease+1) {
 		h.release()
-	case disarmed:
+		return false
+	}
+	if h.handoff.Stop() {
 		h.refs.Add(-1)
 	}
-	return driving
+	return true
 }
 
-// look is called by the lease's timer. It makes that goroutine the driver if a Dispatch stays.
-func (h *host) look() {
-	switch h.lease.Look(h.rt.handoffAfter) {
-	case lease.Overstay:
-		h.rt.stats.handoffs.Add(1)
-		h.drive()
-	case lease.Rest:
+// takeOver makes the handoff timer's goroutine the driver, if a Dispatch still runs.
+func (h *host) takeOver() {
+	lease := h.lease.Load()
+	if lease%2 == 0 || !h.lease.CompareAndSwap(lease, lease+1) {
 		h.release()
+		return
 	}
+	h.rt.stats.handoffs.Add(1)
+	h.drive()
 }
 
 // shutdown lets go of everything after Done. The driver calls it and ends.
@@ -208,7 +215,7 @@ func (h *host) shutdown() {
 	for _, s := range open {
 		s.Close()
 	}
-	if h.lease.Stop() {
+	if h.handoff != nil && h.handoff.Stop() {
 		h.refs.Add(-1)
 	}
 	h.release()

@@ -18,8 +18,7 @@ type Config struct {
 	ReceiveBuffer, SendBuffer int
 	// DisableGSO and DisableGRO keep Linux from carrying several datagrams in one system call, in a send and in a receive.
 	DisableGSO, DisableGRO bool
-	// HandoffAfter is how long a Dispatch may run until another goroutine takes over the loop's sockets and timers; 0 means 5 ms. It may be up
-	// to four times as long when Dispatches that were short follow each other closely.
+	// HandoffAfter is how long a Dispatch may run until another goroutine takes over the loop's sockets and timers; 0 means 5 ms.
 	HandoffAfter time.Duration
 }
 

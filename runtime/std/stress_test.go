@@ -34,7 +34,7 @@ func (h *host) check() {
 	if c := h.primary; c != nil && !slices.Contains(h.sockets, c.socket) {
 		bug("the primary conn is of no open socket")
 	}
-	if h.parked && h.lease.Dispatching() {
+	if h.parked && h.lease.Load()%2 == 1 {
 		bug("parked in Dispatch")
 	}
 	if h.refs.Load() < 1 && !h.done {
@@ -67,7 +67,7 @@ func (h *host) unrest() string {
 		return fmt.Sprintf("%d references for %d conns", refs, conns)
 	case !h.parked:
 		return fmt.Sprintf("the driver runs: woken %v, events %v, at %v", h.woken.Load(), h.events, h.at)
-	case h.lease.Dispatching():
+	case h.lease.Load()%2 != 0:
 		return "a Dispatch runs"
 	case h.parkedOn != h.primary:
 		return "the driver does not wait for the primary conn"

@@ -19,8 +19,11 @@
 //
 // # The lease
 //
-// Dispatch runs on the driver. A handler that stays must not keep the worker's other hosts waiting, so the driver is replaced then, by the
-// goroutine of the lease's timer, and ends when its Dispatch returns.
+// Dispatch runs on the driver. A handler that stays must not keep the worker's other hosts waiting, so the driver is replaced then.
+// Worker.lease says who drives. Even: the goroutine that drives is not in Dispatch. Odd: it is, and has armed the handoff timer. It ends
+// its Dispatch, or the timer's goroutine takes over, by adding one with a compare-and-swap; lease only grows, so exactly one of them
+// succeeds, however late the other comes. The one that succeeds is the driver from then on; the other ends. A timer that fires late, in
+// the middle of the next Dispatch, takes that one over too early, which costs a goroutine and breaks nothing.
 //
 // All that a driver needs to go on lies in the Worker, never on its stack, so that it may be replaced in any Dispatch.
 //

@@ -37,7 +37,8 @@ func New(cfg Config) *Pool {
 	p := &Pool{after: cfg.HandoffAfter, epoch: time.Now()}
 	for i := range cfg.Workers {
 		w := &Worker{pool: p, index: i}
-		w.lease.Init(w.look)
+		w.handoff = time.AfterFunc(time.Hour, w.takeOver)
+		w.handoff.Stop()
 		p.workers = append(p.workers, w)
 	}
 	return p

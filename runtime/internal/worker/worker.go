@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sansrtc/rtc/runtime"
-	"github.com/sansrtc/rtc/runtime/internal/lease"
+	"github.com/sansrtc/rtc/runtime/internal/monitor"
 )
 
 // Worker is one goroutine that works for many hosts.
@@ -15,7 +15,8 @@ type Worker struct {
 	index int
 	load  atomic.Int64 // hosts
 
-	lease lease.Lease // see the package's comment
+	lease   atomic.Uint64 // see the package's comment
+	handoff *time.Timer   // armed only while lease is odd
 
 	mu        sync.Mutex
 	users     int     // hosts and watched descriptors: the worker runs while there are some
@@ -219,7 +220,7 @@ func (w *Worker) expire(now time.Time) {
 func (w *Worker) stop() {
 	w.running = false
 	w.queue, w.head, w.deadlines, w.touched, w.turns = nil, 0, nil, nil, 0
-	w.lease.Stop()
+	w.handoff.Stop()
 	w.poller.close()
 }
 
@@ -234,7 +235,9 @@ func (w *Worker) turn(h *Host) bool {
 
 // dispatch runs h's handlers. If it reports false, another goroutine drives.
 func (w *Worker) dispatch(h *Host) (driving bool) {
-	held := w.lease.Begin(w.pool.after)
+	lease := w.lease.Add(1)
+	w.handoff.Reset(w.pool.after)
+	monitor.Wake()
 	returned := false
 	defer func() {
 		if !returned {
@@ -242,7 +245,9 @@ func (w *Worker) dispatch(h *Host) (driving bool) {
 			// has left behind, also what it has taken over from others, needs another one.
 			h.want(true)
 		}
-		driving, _ = w.lease.End(held)
+		if driving = w.lease.CompareAndSwap(lease, lease+1); driving {
+			w.handoff.Stop()
+		}
 		h.release()
 		if !returned && driving {
 			go w.drive()
@@ -253,9 +258,9 @@ func (w *Worker) dispatch(h *Host) (driving bool) {
 	return
 }
 
-// look is called by the lease's timer. It makes that goroutine the driver if a Dispatch stays.
-func (w *Worker) look() {
-	if w.lease.Look(w.pool.after) == lease.Overstay {
+// takeOver makes the handoff timer's goroutine the driver, if a Dispatch still runs.
+func (w *Worker) takeOver() {
+	if lease := w.lease.Load(); lease%2 != 0 && w.lease.CompareAndSwap(lease, lease+1) {
 		w.pool.handoffs.Add(1)
 		w.drive()
 	}
