@@ -86,7 +86,7 @@ type BandwidthHandler interface {
 
 // TrackMuteHandler is a power that an [EventHandler] may have: it hears W3C's mute and unmute of the tracks that come from the peer.
 type TrackMuteHandler interface {
-	// OnTrackMute tells that nothing of track comes for now, since the peer has said so (BYE) or it was negotiated; or, with muted false, that packets come
+	// OnTrackMute tells that nothing of track comes, since the peer has said so (BYE) or it was negotiated; or, with muted false, that packets come
 	// again: the first follows. A track is not muted when OnTrack tells of it.
 	OnTrackMute(pc *PeerConnection, track *TrackRemote, muted bool)
 }
