@@ -1,11 +1,13 @@
 package rtc_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,6 +130,18 @@ func TestTracksMuteAndEnd(t *testing.T) { everywhere(t, testTracksMuteAndEnd) }
 func testTracksMuteAndEnd(t *testing.T, w *world) {
 	p, v := w.viewers(t, sim.Config{Link: sim.Link{Delay: 5 * time.Millisecond}}, nil)
 	camera, screen, voice, music := newSource(t, vp8, "camera"), newSource(t, vp8, "screen"), newSource(t, opus, "voice"), newSource(t, opus, "music")
+	var mu sync.Mutex
+	var told []string // by an iterator
+	p.actAside("listener", func() {
+		for ev := range p.pc[1].Events(context.Background()) {
+			if ev.Kind == rtc.EventTrackMute {
+				mu.Lock()
+				told = append(told, map[bool]string{true: "mute ", false: "unmute "}[ev.Muted]+ev.Track.ID())
+				mu.Unlock()
+			}
+		}
+	})
+	p.pass(time.Millisecond)
 	var sender [4]*rtc.RTPSender
 	for i, s := range []*source{camera, screen, voice, music} {
 		sender[i] = p.add(0, s)
@@ -213,6 +227,15 @@ func testTracksMuteAndEnd(t *testing.T, w *world) {
 	slices.Sort(last)
 	if !slices.Equal(last, []string{"trackended camera", "trackended music"}) {
 		t.Errorf("closed by the peer: %q", last)
+	}
+	mutes := slices.DeleteFunc(changes(), func(line string) bool { return strings.HasPrefix(line, "trackended") })
+	p.until("the iterator's end", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(told) >= len(mutes)
+	})
+	if !slices.Equal(told, mutes) {
+		t.Errorf("an iterator tells %q, the handler %q", told, mutes)
 	}
 	if log := v[1].heard(); log[len(log)-1] != "connection closed" || !track.Ended() || track.Receiver().Track() != nil {
 		t.Errorf("ended %t; the last is %q", track.Ended(), log[len(log)-1])
