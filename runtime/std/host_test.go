@@ -293,6 +293,38 @@ func TestBlockedDispatchIsHandedOff(t *testing.T) {
 	wantGoroutines(t, "released loops", base)
 }
 
+// A handler that computes is found too, on a single processor that was idle before: there, nobody but the scheduler's monitor can interrupt it.
+func TestComputingDispatchIsHandedOff(t *testing.T) {
+	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(1))
+	rt := New(Config{HandoffAfter: time.Millisecond})
+	l := newToy()
+	var begun atomic.Bool
+	var found atomic.Bool
+	l.receive = func(time.Time, runtime.UDPSocket, *runtime.Datagrams) { begun.Store(true) }
+	var once atomic.Bool
+	l.turn = func(time.Time) runtime.Next { return runtime.Next{Events: begun.Load() && !once.Swap(true)} }
+	done := make(chan struct{})
+	l.dispatch = func() {
+		defer close(done)
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+			if rt.Stats().Handoffs > 0 {
+				found.Store(true)
+				return
+			}
+		}
+	}
+	l.spawn(t, rt)
+	s := l.listen(t, "127.0.0.1:0")
+	if err := s.Send(&runtime.Datagrams{Remote: s.LocalAddr(), Data: []byte("compute")}); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if !found.Load() {
+		t.Error("a handler computes for five seconds, and nobody has taken over")
+	}
+	l.end(t)
+}
+
 // Released comes when nothing of the loop is left, also when a handler outlives the connection.
 func TestReleasedWaitsForTheLastDispatch(t *testing.T) {
 	rt := New(Config{HandoffAfter: time.Millisecond})
