@@ -293,7 +293,7 @@ func TestBlockedDispatchIsHandedOff(t *testing.T) {
 	wantGoroutines(t, "released loops", base)
 }
 
-// A handler that computes is found too, on a single processor that was idle before: there, nobody but the scheduler's monitor can interrupt it.
+// A handler that computes is found too, also on a single processor.
 func TestComputingDispatchIsHandedOff(t *testing.T) {
 	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(1))
 	rt := New(Config{HandoffAfter: time.Millisecond})
