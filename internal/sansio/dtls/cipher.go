@@ -9,8 +9,11 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Cipher suites (RFC 5289, RFC 7905).
+// Cipher suites (RFC 8446 appendix B.4, RFC 5289, RFC 7905).
 const (
+	suiteAES128GCM           = 0x1301
+	suiteAES256GCM           = 0x1302
+	suiteChaCha20            = 0x1303
 	suiteECDHEECDSAAES128GCM = 0xc02b
 	suiteECDHEECDSAAES256GCM = 0xc02c
 	suiteECDHERSAAES128GCM   = 0xc02f
@@ -22,20 +25,24 @@ const (
 
 type cipherSuite struct {
 	id     uint16
-	rsa    bool        // authenticated with an RSA certificate, otherwise with ECDSA or EdDSA
-	hash   crypto.Hash // of PRF and transcript
+	rsa    bool        // authenticated with an RSA certificate, otherwise with ECDSA or EdDSA; of 1.2
+	hash   crypto.Hash // of PRF or HKDF, and transcript
 	keyLen int
 	chacha bool
+	tls13  bool // of DTLS 1.3 alone: says nothing of authentication or key exchange
 }
 
 // cipherSuites are all that exist here, in the order of the default preference.
 var cipherSuites = [...]cipherSuite{
-	{suiteECDHEECDSAAES128GCM, false, crypto.SHA256, 16, false},
-	{suiteECDHEECDSAAES256GCM, false, crypto.SHA384, 32, false},
-	{suiteECDHEECDSAChaCha20, false, crypto.SHA256, 32, true},
-	{suiteECDHERSAAES128GCM, true, crypto.SHA256, 16, false},
-	{suiteECDHERSAAES256GCM, true, crypto.SHA384, 32, false},
-	{suiteECDHERSAChaCha20, true, crypto.SHA256, 32, true},
+	{suiteAES128GCM, false, crypto.SHA256, 16, false, true},
+	{suiteAES256GCM, false, crypto.SHA384, 32, false, true},
+	{suiteChaCha20, false, crypto.SHA256, 32, true, true},
+	{suiteECDHEECDSAAES128GCM, false, crypto.SHA256, 16, false, false},
+	{suiteECDHEECDSAAES256GCM, false, crypto.SHA384, 32, false, false},
+	{suiteECDHEECDSAChaCha20, false, crypto.SHA256, 32, true, false},
+	{suiteECDHERSAAES128GCM, true, crypto.SHA256, 16, false, false},
+	{suiteECDHERSAAES256GCM, true, crypto.SHA384, 32, false, false},
+	{suiteECDHERSAChaCha20, true, crypto.SHA256, 32, true, false},
 }
 
 func suiteByID(id uint16) *cipherSuite {
@@ -60,7 +67,7 @@ const (
 	tagLen           = 16 // of all suites
 )
 
-// recordCipher protects the records of one direction and epoch.
+// recordCipher protects the records of one direction of DTLS 1.2.
 type recordCipher struct {
 	aead     cipher.AEAD
 	explicit int // bytes of nonce on the wire

@@ -76,7 +76,9 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if cfg.CipherSuites == nil {
 		for i := range cipherSuites {
-			cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
+			if !cipherSuites[i].tls13 {
+				cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
+			}
 		}
 	}
 	if len(cfg.CipherSuites) == 0 {

@@ -301,10 +301,11 @@ func TestServerHelloRefused(t *testing.T) {
 		"suite that was not offered": {func(h *serverHello) { h.suite = suiteECDHERSAAES128GCM }, AlertIllegalParameter},
 		"compression":                {func(h *serverHello) { h.compression = 1 }, AlertIllegalParameter},
 		"extension that was not offered": {func(h *serverHello) {
-			h.extensions.present = append(h.extensions.present, 51)
+			h.extensions.present = append(h.extensions.present, 52)
 		}, AlertUnsupportedExtension},
 		"version 1.3": {func(h *serverHello) {
 			h.extensions.present = append(h.extensions.present, extSupportedVersions)
+			h.extensions.versions = []uint16{version13}
 		}, AlertUnsupportedExtension},
 		"no extended master secret": {func(h *serverHello) { h.extensions.present = h.extensions.present[1:] }, AlertHandshakeFailure},
 		"renegotiation":             {func(h *serverHello) { h.extensions.renegotiated = []byte{1} }, AlertHandshakeFailure},

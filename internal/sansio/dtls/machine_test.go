@@ -286,7 +286,7 @@ func TestSequenceExhausted(t *testing.T) {
 // TestConfig: everything that is wrong is told at once.
 func TestConfig(t *testing.T) {
 	_, err := New(Config{
-		SRTPProfiles: []SRTPProfile{99}, CipherSuites: []uint16{0x1301}, MTU: 10, InitialRTO: -1, HandshakeTimeout: -1,
+		SRTPProfiles: []SRTPProfile{99}, CipherSuites: []uint16{0x1304}, MTU: 10, InitialRTO: -1, HandshakeTimeout: -1,
 	})
 	for _, want := range []string{"Rand", "Certificate", "SRTPProfiles", "CipherSuites", "MTU", "RTO", "HandshakeTimeout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -22,6 +22,14 @@ const (
 	typeFinished           = 20
 )
 
+// Handshake message types of 1.3 alone (RFC 8446 section 4). message_hash is only in the transcript.
+const (
+	typeNewSessionTicket    = 4
+	typeEncryptedExtensions = 8
+	typeKeyUpdate           = 24
+	typeMessageHash         = 254
+)
+
 // Extensions that we know.
 const (
 	extSupportedGroups      = 10     // RFC 8422
@@ -30,6 +38,8 @@ const (
 	extUseSRTP              = 14     // RFC 5764
 	extExtendedMasterSecret = 23     // RFC 7627
 	extSupportedVersions    = 43     // RFC 8446
+	extCookie               = 44     // RFC 8446
+	extKeyShare             = 51     // RFC 8446
 	extRenegotiationInfo    = 0xff01 // RFC 5746
 )
 
@@ -60,11 +70,38 @@ type helloExtensions struct {
 	schemes        []uint16
 	srtpProfiles   []uint16
 	srtpMKI        []byte
-	versions       []uint16 // ClientHello only
-	renegotiated   []byte   // renegotiated_connection
+	versions       []uint16   // supported_versions: what a client takes, and the one that a server has chosen
+	shares         []keyShare // key_share, of groups that we know: a client's, or the server's one, which has no key in a HelloRetryRequest
+	cookie         []byte     // of a HelloRetryRequest and its answer
+	renegotiated   []byte     // renegotiated_connection
 	extendedMaster bool
 	renegotiation  bool
 }
+
+// keyShare is a KeyShareEntry (RFC 8446 section 4.2.8).
+type keyShare struct {
+	group uint16
+	key   []byte
+}
+
+// share is the key share of a group; nil if there is none.
+func (e *helloExtensions) share(group uint16) []byte {
+	for i := range e.shares {
+		if e.shares[i].group == group {
+			return e.shares[i].key
+		}
+	}
+	return nil
+}
+
+// helloForm says which message extensions are in: some have another form in each.
+type helloForm uint8
+
+const (
+	formClientHello helloForm = iota
+	formServerHello
+	formRetryRequest
+)
 
 func (e *helloExtensions) has(typ uint16) bool { return slices.Contains(e.present, typ) }
 
@@ -76,7 +113,7 @@ func (h *clientHello) append(b []byte) []byte {
 	b = appendVector8(b, h.cookie)
 	b = appendList16(b, h.suites)
 	b = appendVector8(b, h.compressions)
-	return h.extensions.append(b)
+	return h.extensions.append(b, formClientHello)
 }
 
 func parseClientHello(b []byte) (h clientHello, ok bool) {
@@ -88,7 +125,7 @@ func parseClientHello(b []byte) (h clientHello, ok bool) {
 		!readVector8(&s, &h.compressions) || len(h.compressions) == 0 {
 		return h, false
 	}
-	return h, h.extensions.read(&s, true)
+	return h, h.extensions.read(&s, formClientHello)
 }
 
 type serverHello struct {
@@ -100,13 +137,36 @@ type serverHello struct {
 	extensions  helloExtensions
 }
 
+// retryRandom is what a HelloRetryRequest has in place of a random (RFC 8446 section 4.1.3): the SHA-256 of "HelloRetryRequest".
+const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
+
+// isRetry says whether this is a HelloRetryRequest. Only a peer that speaks 1.3 means it so.
+func (h *serverHello) isRetry() bool { return string(h.random[:]) == retryRandom }
+
+// downgradeTo12 ends the random of a server that speaks 1.3 and has chosen 1.2. RFC 8446 section 4.1.3: clients "MUST check that the last 8
+// bytes are not equal" to it if they have offered 1.3; RFC 9147 section 5.3 has it for DTLS.
+const downgradeTo12 = "DOWNGRD\x01"
+
+// isDowngrade says whether the server speaks 1.3 and was not asked for it.
+func (h *serverHello) isDowngrade() bool {
+	end := string(h.random[randomLen-len(downgradeTo12):])
+	return end == downgradeTo12 || end == "DOWNGRD\x00"
+}
+
+func (h *serverHello) form() helloForm {
+	if h.isRetry() {
+		return formRetryRequest
+	}
+	return formServerHello
+}
+
 func (h *serverHello) append(b []byte) []byte {
 	b = appendUint16(b, h.version)
 	b = append(b, h.random[:]...)
 	b = appendVector8(b, h.sessionID)
 	b = appendUint16(b, h.suite)
 	b = append(b, h.compression)
-	return h.extensions.append(b)
+	return h.extensions.append(b, h.form())
 }
 
 func parseServerHello(b []byte) (h serverHello, ok bool) {
@@ -116,7 +176,7 @@ func parseServerHello(b []byte) (h serverHello, ok bool) {
 		!s.ReadUint16(&h.suite) || !s.ReadUint8(&h.compression) {
 		return h, false
 	}
-	return h, h.extensions.read(&s, false)
+	return h, h.extensions.read(&s, h.form())
 }
 
 // parseHelloVerifyRequest returns the cookie.
@@ -130,7 +190,7 @@ func parseHelloVerifyRequest(b []byte) (cookie []byte, ok bool) {
 	return cookie, ok
 }
 
-func (e *helloExtensions) append(b []byte) []byte {
+func (e *helloExtensions) append(b []byte, form helloForm) []byte {
 	all := len(b)
 	b = append(b, 0, 0)
 	for _, typ := range e.present {
@@ -150,10 +210,16 @@ func (e *helloExtensions) append(b []byte) []byte {
 		case extRenegotiationInfo:
 			b = appendVector8(b, e.renegotiated)
 		case extSupportedVersions:
-			b = append(b, byte(2*len(e.versions)))
+			if form == formClientHello {
+				b = append(b, byte(2*len(e.versions)))
+			}
 			for _, v := range e.versions {
 				b = appendUint16(b, v)
 			}
+		case extCookie:
+			b = appendVector16(b, e.cookie)
+		case extKeyShare:
+			b = e.appendShares(b, form)
 		}
 		putLength16(b[body:])
 	}
@@ -161,8 +227,56 @@ func (e *helloExtensions) append(b []byte) []byte {
 	return b
 }
 
+// appendShares appends the body of key_share.
+//
+//	KeyShareEntry client_shares<0..2^16-1>; or KeyShareEntry server_share; or, in a HelloRetryRequest, NamedGroup selected_group;
+func (e *helloExtensions) appendShares(b []byte, form helloForm) []byte {
+	list := len(b)
+	if form == formClientHello {
+		b = append(b, 0, 0)
+	}
+	for _, s := range e.shares {
+		b = appendUint16(b, s.group)
+		if form != formRetryRequest {
+			b = appendVector16(b, s.key)
+		}
+	}
+	if form == formClientHello {
+		putLength16(b[list:])
+	}
+	return b
+}
+
+// readShares takes the body of key_share. A client's shares of groups that we don't know are passed over.
+func (e *helloExtensions) readShares(s *cryptobyte.String, form helloForm) bool {
+	list := *s
+	if form == formClientHello && !s.ReadUint16LengthPrefixed(&list) {
+		return false
+	}
+	for !list.Empty() {
+		var entry keyShare
+		if !list.ReadUint16(&entry.group) || form != formRetryRequest && (!readVector16(&list, &entry.key) || len(entry.key) == 0) {
+			return false
+		}
+		if form != formClientHello {
+			*s = list
+			e.shares = []keyShare{entry}
+			return true
+		}
+		if !slices.Contains(groups13[:], entry.group) {
+			continue
+		}
+		// RFC 8446 section 4.2.8: "Clients MUST NOT offer multiple KeyShareEntry values for the same group."
+		if e.share(entry.group) != nil {
+			return false
+		}
+		e.shares = append(e.shares, entry)
+	}
+	return form == formClientHello
+}
+
 // read takes what is left of a hello, which may be nothing.
-func (e *helloExtensions) read(s *cryptobyte.String, client bool) bool {
+func (e *helloExtensions) read(s *cryptobyte.String, form helloForm) bool {
 	if s.Empty() {
 		return true
 	}
@@ -192,12 +306,22 @@ func (e *helloExtensions) read(s *cryptobyte.String, client bool) bool {
 			ok = readVector8(&x, &e.renegotiated)
 			e.renegotiation = true
 		case extSupportedVersions:
-			if !client { // one version of TLS 1.3, which we did not offer
+			if form == formClientHello {
+				var versions cryptobyte.String
+				ok = x.ReadUint8LengthPrefixed(&versions) && readUint16s(versions, &e.versions)
+				break
+			}
+			var version uint16
+			ok = x.ReadUint16(&version)
+			e.versions = []uint16{version}
+		case extCookie:
+			if form == formServerHello {
 				known = false
 				break
 			}
-			var versions cryptobyte.String
-			ok = x.ReadUint8LengthPrefixed(&versions) && readUint16s(versions, &e.versions)
+			ok = readVector16(&x, &e.cookie) && len(e.cookie) > 0
+		case extKeyShare:
+			ok = e.readShares(&x, form)
 		default:
 			known = false
 		}
@@ -205,7 +329,7 @@ func (e *helloExtensions) read(s *cryptobyte.String, client bool) bool {
 		if known && (!ok || !x.Empty() || e.has(typ)) {
 			return false
 		}
-		if known || !client {
+		if known || form != formClientHello {
 			e.present = append(e.present, typ)
 		}
 	}
@@ -216,6 +340,9 @@ func appendUint16(b []byte, v uint16) []byte { return append(b, byte(v>>8), byte
 
 // appendVector8 appends v behind its length in one byte.
 func appendVector8(b, v []byte) []byte { return append(append(b, byte(len(v))), v...) }
+
+// appendVector16 appends v behind its length in two bytes.
+func appendVector16(b, v []byte) []byte { return append(appendUint16(b, uint16(len(v))), v...) }
 
 // appendList16 appends list behind its length in bytes, in two bytes.
 func appendList16(b []byte, list []uint16) []byte {
@@ -231,6 +358,10 @@ func putLength16(b []byte) { binary.BigEndian.PutUint16(b, uint16(len(b)-2)) }
 
 func readVector8(s *cryptobyte.String, b *[]byte) bool {
 	return s.ReadUint8LengthPrefixed((*cryptobyte.String)(b))
+}
+
+func readVector16(s *cryptobyte.String, b *[]byte) bool {
+	return s.ReadUint16LengthPrefixed((*cryptobyte.String)(b))
 }
 
 func readList16(s *cryptobyte.String, list *[]uint16) bool {
