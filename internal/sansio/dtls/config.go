@@ -147,11 +147,14 @@ func (c *Certificate) Check() error {
 // append appends the body of the Certificate message.
 func (c *Certificate) append(b []byte) []byte { return appendCertificate(b, c.Chain) }
 
-// size is that of the body of the Certificate message.
+// append13 appends the body of the Certificate message of 1.3.
+func (c *Certificate) append13(b []byte) []byte { return (&certificate13{chain: c.Chain}).append(b) }
+
+// size is that of the body of the Certificate message of 1.3, which is the larger.
 func (c *Certificate) size() int {
-	n := 3
+	n := 4
 	for _, der := range c.Chain {
-		n += 3 + len(der)
+		n += 5 + len(der)
 	}
 	return n
 }

@@ -53,8 +53,9 @@
 //   - What is authenticated and wrong ends it at once: a Finished that does not verify, a message out of order in epoch 1, a fatal alert,
 //     another certificate than the announced one.
 //   - What a peer can make us hold is bounded, before and after it is known: see reassembly.go and hold.go.
-//   - The same inputs give the same outputs. All randomness comes from Config.Rand, except the salt of an RSA-PSS signature, which is only
-//     made for a peer that takes no other signature of our RSA certificate.
+//   - The same inputs give the same outputs. All randomness comes from Config.Rand, except what the standard library draws itself: the salt
+//     of an RSA-PSS signature, which is made with an RSA certificate in 1.3 and for a peer that takes no other signature of it in 1.2, and a
+//     server's part of ML-KEM.
 //   - A record of application data costs no allocation in either direction.
 //
 // What it cannot promise: whoever sees the handshake as well can race the peer and make it fail, and so can who sends more forged ClientHellos

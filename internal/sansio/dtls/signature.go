@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Signature schemes (RFC 8446 section 4.2.3). In TLS 1.2 the ECDSA ones bind the hash, not the curve.
+// Signature schemes (RFC 8446 section 4.2.3). In TLS 1.2 the ECDSA ones bind the hash, in 1.3 the curve too.
 const (
 	schemePKCS1SHA256 = 0x0401
 	schemePKCS1SHA384 = 0x0501
@@ -74,6 +74,28 @@ func pickScheme(key crypto.PublicKey, offered []uint16) *signatureScheme {
 	}
 	for i := range signatureSchemes {
 		if s := &signatureSchemes[i]; s.kind == kind && slices.Contains(offered, s.id) {
+			return s
+		}
+	}
+	return nil
+}
+
+// schemeFits13 says whether key may sign with a scheme in DTLS 1.3, where a scheme of ECDSA names the curve too. RFC 8446 section 4.4.3: "RSA
+// signatures MUST use an RSASSA-PSS algorithm, regardless of whether RSASSA-PKCS1-v1_5 algorithms appear in "signature_algorithms"."
+func schemeFits13(s *signatureScheme, key crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		return s.id == schemeECDSASHA256 && k.Curve == elliptic.P256() || s.id == schemeECDSASHA384 && k.Curve == elliptic.P384()
+	case *rsa.PublicKey:
+		return s.pss
+	}
+	return s.kind == kindOf(key)
+}
+
+// pickScheme13 is pickScheme for DTLS 1.3.
+func pickScheme13(key crypto.PublicKey, offered []uint16) *signatureScheme {
+	for i := range signatureSchemes {
+		if s := &signatureSchemes[i]; schemeFits13(s, key) && slices.Contains(offered, s.id) {
 			return s
 		}
 	}

@@ -62,7 +62,7 @@ type clientHello struct {
 	extensions   helloExtensions
 }
 
-// helloExtensions are the extensions of either hello.
+// helloExtensions are the extensions of either hello, and of what has extensions of the same kind in 1.3.
 type helloExtensions struct {
 	present        []uint16 // types, known or not, in the order of the message
 	groups         []uint16
@@ -101,6 +101,8 @@ const (
 	formClientHello helloForm = iota
 	formServerHello
 	formRetryRequest
+	formEncryptedExtensions
+	formCertificateRequest
 )
 
 func (e *helloExtensions) has(typ uint16) bool { return slices.Contains(e.present, typ) }
@@ -315,10 +317,6 @@ func (e *helloExtensions) read(s *cryptobyte.String, form helloForm) bool {
 			ok = x.ReadUint16(&version)
 			e.versions = []uint16{version}
 		case extCookie:
-			if form == formServerHello {
-				known = false
-				break
-			}
 			ok = readVector16(&x, &e.cookie) && len(e.cookie) > 0
 		case extKeyShare:
 			ok = e.readShares(&x, form)
