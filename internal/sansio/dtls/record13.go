@@ -13,8 +13,8 @@ import (
 // contentACK is RFC 9147 section 7's.
 const contentACK = 26
 
-// How long a key lasts (RFC 9147 section 4.5.3). "Implementations SHOULD NOT protect more than 2^24.5 records with a single key" of
-// AES-GCM; ours is sooner, for all suites. "When a DTLS endpoint has reached 2^36 failed attempts" to open a record, the connection is over.
+// How long a key lasts (RFC 9147 section 4.5.3). RFC 8446 section 5.5 has 2^24.5 records sealed with AES-GCM; ours are fewer, for all suites.
+// 2^36 is "the limit on the number of records that fail authentication".
 const (
 	maxSealed13   = 1 << 23
 	maxOpenFailed = 1 << 36
@@ -50,7 +50,7 @@ type record13 struct {
 }
 
 // parseRecord13 splits a DTLSCiphertext from a datagram. It is not ok when the rest of the datagram cannot be understood, a connection ID, of
-// which we negotiate none, included. RFC 9147 section 4: without a length "the record consumes the rest of the datagram".
+// which we negotiate none, included. RFC 9147 section 4: without a length "the record consumes the entire rest of the datagram".
 func parseRecord13(b []byte) (r record13, rest []byte, ok bool) {
 	if len(b) == 0 || !isUnified(b[0]) || b[0]&unifiedCID != 0 {
 		return record13{}, nil, false
@@ -126,7 +126,7 @@ func (k *cipher13) rest() { k.aead, k.sn = nil, nil }
 func (k *cipher13) overhead() (head, tail int) { return sealedHeaderLen, 1 + tagLen }
 
 // setNonce makes the nonce of record seq: RFC 8446 section 5.3, the number "is padded to the left with zeros to iv_length" and XORed with the iv.
-// The epoch is not in it (RFC 9147 section 4).
+// RFC 9147 section 4: "unlike DTLS 1.2, the epoch is not included."
 func (k *cipher13) setNonce(seq uint64) {
 	k.nonce = k.iv
 	binary.BigEndian.PutUint64(k.nonce[4:], binary.BigEndian.Uint64(k.nonce[4:])^seq)
@@ -164,7 +164,7 @@ func (k *cipher13) seal(rec []byte, typ uint8, seq uint64) {
 	binary.BigEndian.PutUint16(rec[3:], uint16(len(rec)-sealedHeaderLen))
 	rec[end-1] = typ
 	k.setNonce(seq)
-	// RFC 9147 section 4: the additional data is "the entire header value", before the number is encrypted.
+	// RFC 9147 section 4: "The entire header value [...] (but prior to record number encryption [...]) is used as the additional data".
 	k.aead.Seal(rec[sealedHeaderLen:sealedHeaderLen], k.nonce[:], rec[sealedHeaderLen:end], rec[:sealedHeaderLen])
 	k.maskNumber(rec[1:3], rec[sealedHeaderLen:])
 }
@@ -212,8 +212,8 @@ func (k *cipher13) openTrial(r record13, next uint64) (plain []byte, typ uint8, 
 	return k.open(r, next)
 }
 
-// nearestNumber is the record number with these low bytes that is nearest to next. RFC 9147 section 4.2.2: it is "the one closest numerically to
-// one plus the sequence number of the highest successfully deprotected record in the current deprotection epoch".
+// nearestNumber is the record number with these low bytes that is nearest to next. RFC 9147 section 4.2.2: it is the one that is "numerically
+// closest to one plus the sequence number of the highest successfully deprotected record in the current epoch".
 func nearestNumber(truncated uint64, bytes int, next uint64) uint64 {
 	window := uint64(1) << (8 * bytes)
 	seq := next&^(window-1) | truncated
