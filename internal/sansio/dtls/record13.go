@@ -176,7 +176,7 @@ func (k *cipher13) seal(rec []byte, typ uint8, seq uint64) {
 // the cleartext [...] MUST terminate the connection with an "unexpected_message" alert".
 func (k *cipher13) open(r record13, next uint64) (plain []byte, typ uint8, seq uint64, ok bool) {
 	number, ciphertext := r.raw[1:1+r.seqLen], r.raw[r.header:]
-	if len(ciphertext) <= tagLen || len(ciphertext) > maxInner+tagLen {
+	if len(ciphertext) < maskSample || len(ciphertext) > maxInner+tagLen {
 		return nil, 0, 0, false
 	}
 	if k.aead == nil {

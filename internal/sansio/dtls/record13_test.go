@@ -160,7 +160,7 @@ func TestRecord13(t *testing.T) {
 		}{
 			{3, 0x0a0b0c0d0607, contentApplicationData, []byte(text)},
 			{2, 0, contentHandshake, nil},
-			{4, 65537, contentACK, bytes.Repeat([]byte{7}, 40)},
+			{20, 65537, contentACK, bytes.Repeat([]byte{7}, 40)},
 		} {
 			k := newCipher13(s, counted(0, s.hash.Size()), r.epoch)
 			raw := sealed13(k, r.typ, r.seq, r.plain)
@@ -233,7 +233,7 @@ func TestRecord13Forms(t *testing.T) {
 			}
 		}
 		for name, b := range map[string][]byte{
-			"empty": {}, "connection ID": {0x3c, 1, 2, 3, 4, 5}, "half a header": {0x2c, 0, 0, 0}, "number missing": {0x20}, "not unified": {0x4c, 0, 0, 0, 0},
+			"empty": {}, "connection ID": append([]byte{0x30}, make([]byte, 40)...), "half a header": {0x2c, 0, 0, 0}, "number missing": {0x20}, "not unified": {0x4c, 0, 0, 0, 0},
 			"longer than its datagram": {0x2c, 0, 0, 0, 2, 1},
 		} {
 			if r, _, ok := parseRecord13(b); ok {
@@ -241,16 +241,18 @@ func TestRecord13Forms(t *testing.T) {
 			}
 		}
 		// RFC 9147 section 4.2.3: "Receivers MUST reject shorter records as if they had failed deprotection".
-		for n := range tagLen + 1 {
+		for n := range maskSample {
 			r, _, _ := parseRecord13(append([]byte{0x20, 1}, make([]byte, n)...))
 			if _, _, _, ok := k.open(r, 0); ok {
 				t.Errorf("%d bytes of ciphertext open", n)
 			}
 		}
 		// RFC 8446 section 5.4: no octet but zeros.
-		r, _, _ := parseRecord13(made(0x2c, make([]byte, 20)))
-		if plain, typ, _, ok := k.open(r, number); !ok || typ != 0 || len(plain) != 0 {
-			t.Errorf("padding alone opens to %x of type %d, %v", plain, typ, ok)
+		for _, n := range []int{0, 20} {
+			r, _, _ := parseRecord13(made(0x2c, make([]byte, n)))
+			if plain, typ, _, ok := k.open(r, number); !ok || typ != 0 || len(plain) != 0 {
+				t.Errorf("%d bytes of padding alone open to %x of type %d, %v", n, plain, typ, ok)
+			}
 		}
 		// RFC 8446 section 5.2: "The length MUST NOT exceed 2^14 + 256 bytes", 2^14 + 1 of it inside.
 		for n, want := range map[int]bool{maxInner: true, maxInner + 1: false} {
@@ -261,7 +263,7 @@ func TestRecord13Forms(t *testing.T) {
 		}
 		// A number that no sender may use.
 		raw := sealed13(k, contentApplicationData, maxSequence+1, nil)
-		r, _, _ = parseRecord13(raw)
+		r, _, _ := parseRecord13(raw)
 		if _, _, _, ok := k.open(r, maxSequence); ok {
 			t.Error("a number over 2^48-1 opens")
 		}
