@@ -355,7 +355,7 @@ func BenchmarkSealOpen(b *testing.B) {
 	secret := sha256.Sum256(nil)
 	for _, suite := range []uint16{suiteECDHEECDSAAES128GCM, suiteAES128GCM, suiteECDHEECDSAChaCha20, suiteChaCha20} {
 		s := suiteByID(suite)
-		buf := make([]byte, 1200+32)
+		buf := make([]byte, 1200+64)
 		b.Run(fmt.Sprintf("%#04x", suite), func(b *testing.B) {
 			b.SetBytes(1200)
 			b.ReportAllocs()
