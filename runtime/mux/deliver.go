@@ -68,7 +68,7 @@ func (r *Runtime) find(d *runtime.Datagrams, now time.Duration) *socket {
 	case s != nil:
 		s.heed(d)
 		if path != nil && path.owner == s {
-			touch(&path.asked, now)
+			touch(&path.heard, now)
 		} else if path != nil {
 			path.rival.Store(s)
 		}
@@ -87,6 +87,9 @@ func (r *Runtime) find(d *runtime.Datagrams, now time.Duration) *socket {
 // byAddress finds the socket that owns the address that d came from.
 func (r *Runtime) byAddress(d *runtime.Datagrams, now time.Duration) *socket {
 	if path := r.routes.lookup(d.Remote, d.Local, now); path != nil {
+		if isResponse(d.Data) {
+			touch(&path.heard, now)
+		}
 		return path.owner
 	}
 	if s := r.sole.Load(); s != nil {

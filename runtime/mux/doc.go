@@ -22,9 +22,10 @@
 //
 // The first socket that sends to it, until it is closed, has not sent there for a minute, or has sent to 256 others since. While there is
 // an owner, sending is not enough: everybody can name another client's address as a candidate, and ICE will send checks to it. Another
-// socket becomes the owner when it answers an address from which requests with its fragment have come, and the owner has heard of no
-// such request for 12 seconds: an ICE peer checks its consent at least each 6 seconds (RFC 7675 section 5.1). So a client that is
-// there keeps its address, and one that got a port which another client has left becomes its owner soon.
+// socket becomes the owner when it answers an address from which requests with its fragment have come, and the owner has heard nothing, no
+// such request and no response, for 20 seconds: an ICE peer checks its consent at least each 6 seconds (RFC 7675 section 5.1), or each 18
+// on an idle connection of this module. So a client that is there keeps its address, and one that got a port which another client has left
+// becomes its owner soon.
 //
 // # Several connections to one address
 //
@@ -34,8 +35,12 @@
 // With [Config].Ports each connection is on one of several ports, chosen at random, and its peers are told of that one only. When it sends to an
 // address that another connection owns on that port, the mux sends from another port, on which nobody owns it. The peer sees a
 // connection behind a NAT, and its ICE answers there. So between two muxes there may be as many connections as the product of their
-// numbers of ports, less those paths that ICE tried and did not choose, which are free again after a minute: count on half of it. Towards a
+// numbers of ports, less those paths that ICE tried and did not choose, which are free again after a minute: count on a third of it. Towards a
 // mux of one port there are as many as this one has ports. A send that finds no port is counted in Stats.Contested.
+//
+// Two connections may each come first at one end of a path. So while another port is free, an owner that has heard nothing yet is left its
+// address for a second, also by who is asked there: that one answers from the other port, and both have a path at once. Only
+// when no port is left is an address taken from an owner that has heard nothing on it.
 //
 // # Workers
 //

@@ -14,9 +14,11 @@ const (
 	maxRoutes = 256
 	// routeLife is how long an address is owned after the last send to it. A pair in use is sent to every few seconds.
 	routeLife = time.Minute
-	// askedLife is how long a request for the owner protects its address against others: RFC 7675 section 5.1 lets consent checks be 6
-	// seconds apart, and one may be lost.
-	askedLife = 12 * time.Second
+	// heardLife is how long what was heard for the owner protects its address against others. RFC 7675 section 5.1 lets consent checks be 6
+	// seconds apart; our own are up to 18 on an idle path.
+	heardLife = 20 * time.Second
+	// patience is how long an owner that has heard nothing yet is left its address, when who is asked there has another port to answer from.
+	patience = time.Second
 	// freshness is how exactly the times of a route are kept, so that a packet seldom writes them.
 	freshness = time.Second
 )
@@ -30,8 +32,9 @@ type route struct {
 	port  int // the index of the local port
 	owner *socket
 	// Times since the Runtime's epoch.
+	made  time.Duration
 	used  atomic.Int64           // the owner's last send
-	asked atomic.Int64           // the last request for one of the owner's username fragments; 0: none
+	heard atomic.Int64           // the last request for one of the owner's username fragments, or response; 0: none
 	rival atomic.Pointer[socket] // whose username fragment another request from there was for
 	gone  atomic.Bool            // the table does not have it any more
 }
@@ -45,13 +48,18 @@ func touch(at *atomic.Int64, now time.Duration) {
 
 func (r *route) expired(now time.Duration) bool { return int64(now)-r.used.Load() > int64(routeLife) }
 
-// defended tells whether the owner keeps the address although s answers there.
-func (r *route) defended(s *socket, now time.Duration) bool {
+// defended tells whether the owner keeps the address although s sends there. pressing: there is no port that s could have more easily.
+func (r *route) defended(s *socket, pressing bool, now time.Duration) bool {
 	if r.rival.Load() != s {
-		return true
+		// Who claims nothing is never heard of.
+		return !pressing || len(s.mux.locals) == 1 || r.heard.Load() != 0 || !s.mux.claims.has(r.owner)
 	}
-	asked := r.asked.Load()
-	return asked != 0 && int64(now)-asked <= int64(askedLife)
+	if heard := r.heard.Load(); heard != 0 {
+		return int64(now)-heard <= int64(heardLife)
+	}
+	// The answer to the owner may be on its way. And if the other end is a mux too, another connection's owner may have met s's there: would
+	// both give way, they were only exchanged, and each end would hear the data of the other connection.
+	return !pressing && now-r.made <= patience
 }
 
 // table has the routes, in parts that are locked one by one.
@@ -106,7 +114,7 @@ func (t *table) lookup(remote, local netip.AddrPort, now time.Duration) *route {
 }
 
 // learn makes s, which sends to it, the owner of an address, if it can be. It returns the route if s is the owner, and whether it is a new one.
-func (t *table) learn(s *socket, k pathKey, port int, now time.Duration) (r *route, fresh bool) {
+func (t *table) learn(s *socket, k pathKey, port int, pressing bool, now time.Duration) (r *route, fresh bool) {
 	p := t.part(&k)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,15 +124,15 @@ func (t *table) learn(s *socket, k pathKey, port int, now time.Duration) (r *rou
 			old.used.Store(int64(now))
 			return old, false
 		}
-		if !old.expired(now) && old.defended(s, now) {
+		if !old.expired(now) && old.defended(s, pressing, now) {
 			return nil, false
 		}
 		t.forget(p, old)
 	}
-	r = &route{key: k, port: port, owner: s}
+	r = &route{key: k, port: port, owner: s, made: now}
 	r.used.Store(int64(now))
 	if old != nil && old.rival.Load() == s {
-		r.asked.Store(int64(now))
+		touch(&r.heard, now)
 	}
 	p.routes[k] = r
 	if !k.local.IsValid() {

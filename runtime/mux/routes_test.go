@@ -38,7 +38,7 @@ func (r *Runtime) asked(s *socket, from netip.AddrPort, now time.Duration) {
 	switch path := r.routes.lookup(from, r.locals[0], now); {
 	case path == nil:
 	case path.owner == s:
-		touch(&path.asked, now)
+		touch(&path.heard, now)
 	default:
 		path.rival.Store(s)
 	}
@@ -69,11 +69,11 @@ func TestRouteExpires(t *testing.T) {
 	}
 }
 
-// "Another socket becomes the owner when it answers …, and the owner has heard of no such request for 12 seconds."
+// "Another socket becomes the owner when it answers …, and the owner has heard nothing for 20 seconds."
 func TestRouteIsDefended(t *testing.T) {
 	type step struct {
 		at   time.Duration
-		what string // who does what: "+a" sends, "?a" is asked
+		what string // who does what: "+a" sends, "?a" is asked, "!a" is answered, "=a" gets data
 		want string
 	}
 	s := time.Second
@@ -81,21 +81,38 @@ func TestRouteIsDefended(t *testing.T) {
 		"sending is not enough":         {{0, "+a", "a"}, {1 * s, "+b", "a"}, {30 * s, "+b", "a"}, {30 * s, "+a", "a"}},
 		"asked before the owner":        {{0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}, {2 * s, "+a", "b"}, {3 * s, "?b", "b"}},
 		"the owner is there":            {{0, "+a", "a"}, {1 * s, "?a", "a"}, {6 * s, "?b", "a"}, {6 * s, "+b", "a"}, {12 * s, "+b", "a"}},
-		"the owner was there":           {{0, "+a", "a"}, {1 * s, "?a", "a"}, {6 * s, "?b", "a"}, {14 * s, "+b", "b"}, {15 * s, "+a", "b"}},
-		"it comes back":                 {{0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}, {9 * s, "?a", "b"}, {9 * s, "+a", "b"}, {15 * s, "+a", "a"}},
+		"the owner was there":           {{0, "+a", "a"}, {1 * s, "?a", "a"}, {6 * s, "?b", "a"}, {22 * s, "+b", "b"}, {23 * s, "+a", "b"}},
+		"it comes back":                 {{0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}, {9 * s, "?a", "b"}, {9 * s, "+a", "b"}, {22 * s, "+a", "a"}},
 		"the last rival counts":         {{0, "+a", "a"}, {1 * s, "?b", "a"}, {2 * s, "?c", "a"}, {2 * s, "+b", "a"}, {2 * s, "+c", "c"}},
 		"nobody is there any more":      {{0, "+a", "a"}, {70 * s, "+b", "b"}},
+		"asked before it sends":         {{0, "?a", ""}, {0, "+a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "a"}, {22 * s, "+b", "b"}},
+		"an owner that was answered":    {{0, "+a", "a"}, {1 * s, "!a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "a"}, {22 * s, "+b", "b"}},
+		"who was answered nothing":      {{0, "+a", "a"}, {1 * s, "=a", "a"}, {1 * s, "?b", "a"}, {1 * s, "+b", "b"}},
 		"an owner that comes to expire": {{0, "+a", "a"}, {1 * s, "?a", "a"}, {61 * s, "", ""}, {61 * s, "+b", "b"}},
 	} {
 		r := bare()
 		sockets := map[byte]*socket{'a': {mux: r}, 'b': {mux: r}, 'c': {mux: r}}
+		for n, o := range sockets {
+			if err := r.claims.claim(o, "ufrag"+string(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for i, st := range steps {
 			if st.what != "" {
 				o := sockets[st.what[1]]
-				if st.what[0] == '+' {
+				d := &runtime.Datagrams{Local: r.locals[0], Remote: remote(1), Data: []byte("data")}
+				switch st.what[0] {
+				case '+':
 					o.learn(netip.Addr{}, remote(1), st.at)
-				} else {
+				case '?':
 					r.asked(o, remote(1), st.at)
+				case '!':
+					d.Data = append([]byte{1, 1}, make([]byte, 18)...) // a success response
+					fallthrough
+				case '=':
+					if r.find(d, st.at) != o {
+						t.Errorf("%s, step %d: what is for the owner goes elsewhere", name, i)
+					}
 				}
 			}
 			got := ""
@@ -339,4 +356,57 @@ func TestPortsTellConnectionsApart(t *testing.T) {
 		t.Errorf("what another connection owns is sent from, port %d", port)
 	}
 	r.check(sockets[:])
+}
+
+// "While another port is free, an owner that has heard nothing yet is left its address for a second": the same race as between the ends of
+// two muxes, seen from one of them.
+func TestNobodyGivesWayWhereAnotherPortIsFree(t *testing.T) {
+	r := bare()
+	r.locals = append(r.locals, netip.MustParseAddrPort("[::]:2"))
+	var sockets [3]*socket
+	for i := range sockets {
+		sockets[i] = &socket{mux: r}
+		if err := r.claims.claim(sockets[i], fmt.Sprintf("ufrag%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, young, third := sockets[0], sockets[1], sockets[2]
+	asks := func(s *socket, port int, now time.Duration) {
+		t.Helper()
+		if r.find(&runtime.Datagrams{Local: r.locals[port], Remote: remote(1), Data: request(s.ufrags[0] + ":peer")}, now) != s {
+			t.Error("a request goes elsewhere")
+		}
+	}
+	sends := func(why string, s *socket, now time.Duration, want int) {
+		t.Helper()
+		if port := s.learn(netip.Addr{}, remote(1), now); port != want {
+			t.Errorf("%s: sent from port %d, want %d", why, port, want)
+		}
+		r.check(sockets[:])
+	}
+	sends("nobody is there", old, 0, 0)
+	asks(young, 0, 0)
+	sends("who is asked there answers from the other port", young, 0, 1)
+	sends("and the owner is not disturbed", old, 0, 0)
+	sends("what nothing was heard on is taken when nothing else is left", third, 0, 0)
+	asks(young, 0, patience)
+	sends("it has a port to go to still", young, patience, 1)
+	asks(young, 0, patience+1)
+	sends("nothing was heard for a second", young, patience+1, 0)
+	sends("both ports have owners, one of which was heard of", old, patience+1, 1)
+	if n := r.contested.Load(); n != 0 {
+		t.Errorf("%d sends found no port", n)
+	}
+	asks(old, 1, patience+1)
+	sends("both were heard of", third, patience+1, 0)
+	if n := r.contested.Load(); n != 1 {
+		t.Errorf("%d sends found no port, want 1", n)
+	}
+
+	quiet := &socket{mux: r}
+	for i, s := range []*socket{quiet, old, third} {
+		if port, want := s.learn(netip.Addr{}, remote(2), 0), min(i, 1); port != want {
+			t.Errorf("who claims nothing is not heard of, and keeps its address: %d sends from port %d, want %d", i, port, want)
+		}
+	}
 }

@@ -59,24 +59,31 @@ func (s *socket) learn(local netip.Addr, remote netip.AddrPort, now time.Duratio
 	}
 	var r *route
 	fresh := false
-	try := func(port int) {
-		r, fresh = m.routes.learn(s, pathKey{remote, netip.AddrPortFrom(local, m.locals[port].Port())}, port, now)
+	try := func(port int, pressing bool) {
+		r, fresh = m.routes.learn(s, pathKey{remote, netip.AddrPortFrom(local, m.locals[port].Port())}, port, pressing, now)
 	}
+	first := s.port
 	if asked != nil {
 		s.asked.CompareAndSwap(asked, nil)
-		try(m.portIndex(asked.local.Port()))
+		first = m.portIndex(asked.local.Port())
+		try(first, false)
 	}
 	if r == nil {
 		if r = s.owned.find(remote, local, now); r != nil {
 			touch(&r.used, now)
 		}
 	}
-	for i := 0; r == nil && i < len(m.locals); i++ {
-		try((s.port + i) % len(m.locals))
+	for _, pressing := range [...]bool{false, true} {
+		for i := 0; r == nil && i < len(m.locals); i++ {
+			try((first+i)%len(m.locals), pressing)
+		}
 	}
 	if r == nil {
 		m.contested.Add(1)
 		return s.port
+	}
+	if asked != nil && r.port == first {
+		touch(&r.heard, now)
 	}
 	switch {
 	case fresh:

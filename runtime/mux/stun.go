@@ -6,6 +6,7 @@ import "encoding/binary"
 const (
 	stunHeader     = 20
 	bindingRequest = 0x0001
+	bindingSuccess = 0x0101
 	magicCookie    = 0x2112A442
 	attrHeader     = 4
 	attrUsername   = 0x0006
@@ -21,6 +22,11 @@ const (
 //
 // "If the value of this byte is in between 0 and 3 (inclusive), then the packet is STUN." RFC 7983 section 7.
 func beginsLikeSTUN(b []byte) bool { return len(b) > 0 && b[0] <= 3 }
+
+// isResponse tells whether b is a STUN Binding success response, if it is STUN.
+func isResponse(b []byte) bool {
+	return len(b) >= stunHeader && binary.BigEndian.Uint16(b) == bindingSuccess
+}
 
 // requestUfrag returns the username fragment that a STUN Binding request is addressed to; nil if b is no such request. The request is
 // not verified: whoever has claimed the fragment does that.
