@@ -12,6 +12,7 @@ type Alert uint8
 const (
 	AlertCloseNotify            Alert = 0
 	AlertUnexpectedMessage      Alert = 10
+	AlertBadRecordMAC           Alert = 20
 	AlertHandshakeFailure       Alert = 40
 	AlertBadCertificate         Alert = 42
 	AlertUnsupportedCertificate Alert = 43
@@ -21,13 +22,17 @@ const (
 	AlertProtocolVersion        Alert = 70
 	AlertInsufficientSecurity   Alert = 71
 	AlertInternalError          Alert = 80
+	AlertUserCanceled           Alert = 90
 	AlertNoRenegotiation        Alert = 100
+	AlertMissingExtension       Alert = 109
 	AlertUnsupportedExtension   Alert = 110
+	AlertCertificateRequired    Alert = 116
 )
 
 var alertNames = [...]string{
 	AlertCloseNotify:            "close_notify",
 	AlertUnexpectedMessage:      "unexpected_message",
+	AlertBadRecordMAC:           "bad_record_mac",
 	AlertHandshakeFailure:       "handshake_failure",
 	AlertBadCertificate:         "bad_certificate",
 	AlertUnsupportedCertificate: "unsupported_certificate",
@@ -37,8 +42,11 @@ var alertNames = [...]string{
 	AlertProtocolVersion:        "protocol_version",
 	AlertInsufficientSecurity:   "insufficient_security",
 	AlertInternalError:          "internal_error",
+	AlertUserCanceled:           "user_canceled",
 	AlertNoRenegotiation:        "no_renegotiation",
+	AlertMissingExtension:       "missing_extension",
 	AlertUnsupportedExtension:   "unsupported_extension",
+	AlertCertificateRequired:    "certificate_required",
 }
 
 func (a Alert) String() string {
@@ -95,13 +103,15 @@ func (e *TimeoutError) Timeout() bool { return true }
 // Errors within a HandshakeError or TimeoutError, and those of ExportKeyingMaterial.
 var (
 	ErrNoExtendedMasterSecret = errors.New("dtls: peer does not do extended_master_secret")
-	ErrVersion                = errors.New("dtls: peer does not do DTLS 1.2")
+	ErrVersion                = errors.New("dtls: peer does no version of DTLS that we do")
+	ErrDowngrade              = errors.New("dtls: server does DTLS 1.3, but was made to choose 1.2")
 	ErrNothingInCommon        = errors.New("dtls: no cipher suite, group and signature scheme in common")
 	ErrNoCertificate          = errors.New("dtls: peer has no certificate, or wants none of ours")
 	ErrRenegotiation          = errors.New("dtls: peer wants to renegotiate")
 	ErrNotConnected           = errors.New("dtls: not connected")
 	ErrReservedLabel          = errors.New("dtls: exporter label is reserved")
 	ErrSequenceExhausted      = errors.New("dtls: all record sequence numbers are used")
+	ErrForged                 = errors.New("dtls: as many records were forged as a key can bear")
 )
 
 var errRandomness = errors.New("dtls: Config.Rand gives no randomness")

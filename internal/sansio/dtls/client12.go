@@ -18,12 +18,22 @@ func (c *Conn) startClient(now time.Time) {
 		return
 	}
 	hs.hello, hs.clientRandom = h, h.random
-	h.suites = c.cfg.CipherSuites
 	h.compressions = []byte{compressionNull}
 	e := &h.extensions
-	e.present = []uint16{extExtendedMasterSecret, extRenegotiationInfo, extSupportedGroups, extECPointFormats, extSignatureAlgorithms}
+	e.present = []uint16{extSupportedGroups, extSignatureAlgorithms}
 	e.groups = groups[:]
-	e.pointFormats = []byte{pointUncompressed}
+	if c.cfg.does(Version13) {
+		if !c.offer13(h) {
+			c.failRandomness()
+			return
+		}
+		h.suites = c.cfg.suites(true)
+	}
+	if c.cfg.does(Version12) {
+		h.suites = append(h.suites, c.cfg.suites(false)...)
+		e.present = append(e.present, extExtendedMasterSecret, extRenegotiationInfo, extECPointFormats)
+		e.pointFormats = []byte{pointUncompressed}
+	}
 	for i := range signatureSchemes {
 		e.schemes = append(e.schemes, signatureSchemes[i].id)
 	}
@@ -33,19 +43,19 @@ func (c *Conn) startClient(now time.Time) {
 			e.srtpProfiles = append(e.srtpProfiles, uint16(p))
 		}
 	}
-	c.sendClientHello(now, 0)
+	c.sendClientHello(now, nil, 0)
 }
 
 // sendClientHello makes flight 1 or 3. The server's answer begins with message_seq first.
-func (c *Conn) sendClientHello(now time.Time, first uint16) {
+func (c *Conn) sendClientHello(now time.Time, key []byte, first uint16) {
 	c.setAside()
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
 	// RFC 6347 section 4.2.1: "When responding to a HelloVerifyRequest, the client MUST use the same parameter values (version, random,
 	// session_id, cipher_suites, compression_method) as it did in the original ClientHello."
 	c.hs.transcript = transcript{}
-	c.addMessage(epochPlain, typeClientHello, c.hs.hello.append)
-	c.open(c.hs.hello.cookie, first)
+	c.addMessage(&c.plain, typeClientHello, c.hs.hello.append)
+	c.open(key, first)
 }
 
 // handleHelloVerifyRequest follows a server that wants its cookie back, a bounded number of times.
@@ -73,7 +83,7 @@ func (c *Conn) handleHelloVerifyRequest(now time.Time, h messageHeader, fragment
 	again.cookie = bytes.Clone(cookie)
 	hs.hello = &again
 	c.refused = nil
-	c.sendClientHello(now, h.seq+1)
+	c.sendClientHello(now, again.cookie, h.seq+1)
 }
 
 func (c *Conn) handleServerHello(m message) *HandshakeError {
@@ -85,15 +95,19 @@ func (c *Conn) handleServerHello(m message) *HandshakeError {
 	if h.version != version12 {
 		return refuse(AlertProtocolVersion, ErrVersion)
 	}
+	if c.cfg.does(Version13) && h.isDowngrade() {
+		// RFC 8446 section 4.1.3: the client "MUST abort the handshake with an "illegal_parameter" alert". We have offered what the server could do.
+		return refuse(AlertIllegalParameter, ErrDowngrade)
+	}
 	suite := suiteByID(h.suite)
-	if suite == nil || !slices.Contains(hs.hello.suites, h.suite) || h.compression != compressionNull {
+	if suite == nil || suite.tls13 || !slices.Contains(hs.hello.suites, h.suite) || h.compression != compressionNull {
 		return refusef(AlertIllegalParameter, "server chose cipher suite %#04x and compression %d", h.suite, h.compression)
 	}
 	e := &h.extensions
 	for _, typ := range e.present {
 		// RFC 5246 section 7.4.1.4: "If a client receives an extension type in ServerHello that it did not request in the associated
 		// ClientHello, it MUST abort the handshake with an unsupported_extension fatal alert."
-		if !hs.hello.extensions.has(typ) {
+		if !hs.hello.extensions.has(typ) || typ == extKeyShare {
 			return refusef(AlertUnsupportedExtension, "server answered extension %d", typ)
 		}
 	}
@@ -107,18 +121,26 @@ func (c *Conn) handleServerHello(m message) *HandshakeError {
 	if e.has(extECPointFormats) && !slices.Contains(e.pointFormats, pointUncompressed) {
 		return refusef(AlertIllegalParameter, "server takes no uncompressed points")
 	}
-	var profile SRTPProfile
-	if e.has(extUseSRTP) {
-		// RFC 5764 section 4.1.1: one profile, of those offered; and section 4.1.3: no MKI, as none was offered.
-		if len(e.srtpProfiles) != 1 || len(e.srtpMKI) != 0 || !slices.Contains(c.cfg.SRTPProfiles, SRTPProfile(e.srtpProfiles[0])) {
-			return refusef(AlertIllegalParameter, "server chose SRTP profiles %#04x", e.srtpProfiles)
-		}
-		profile = SRTPProfile(e.srtpProfiles[0])
+	profile, why := c.checkSRTP(e)
+	if why != nil {
+		return why
 	}
-	hs.serverRandom, hs.suite, hs.srtp = h.random, suite, profile
+	hs.serverRandom, hs.suite, hs.srtp, hs.v13 = h.random, suite, profile, nil
 	hs.transcript.add(m.raw)
 	hs.expect = typeCertificate
 	return nil
+}
+
+// checkSRTP takes the server's choice of a profile.
+func (c *Conn) checkSRTP(e *helloExtensions) (SRTPProfile, *HandshakeError) {
+	if !e.has(extUseSRTP) {
+		return 0, nil
+	}
+	// RFC 5764 section 4.1.1: one profile, of those offered; and section 4.1.3: no MKI, as none was offered.
+	if len(e.srtpProfiles) != 1 || len(e.srtpMKI) != 0 || !slices.Contains(c.cfg.SRTPProfiles, SRTPProfile(e.srtpProfiles[0])) {
+		return 0, refusef(AlertIllegalParameter, "server chose SRTP profiles %#04x", e.srtpProfiles)
+	}
+	return SRTPProfile(e.srtpProfiles[0]), nil
 }
 
 func (c *Conn) handleServerKeyExchange(m message) *HandshakeError {
@@ -183,8 +205,8 @@ func (c *Conn) handleServerHelloDone(now time.Time, m message) *HandshakeError {
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
 	c.flight.answers, c.flight.isAnswer = m.seq, true
-	c.addMessage(epochPlain, typeCertificate, c.cfg.Certificate.append)
-	c.addMessage(epochPlain, typeClientKeyExchange, func(b []byte) []byte {
+	c.addMessage(&c.plain, typeCertificate, c.cfg.Certificate.append)
+	c.addMessage(&c.plain, typeClientKeyExchange, func(b []byte) []byte {
 		return appendClientKeyExchange(b, hs.own.PublicKey().Bytes())
 	})
 	c.agreeOn(premaster)
@@ -193,7 +215,7 @@ func (c *Conn) handleServerHelloDone(now time.Time, m message) *HandshakeError {
 		c.fail(AlertInternalError, err)
 		return nil
 	}
-	c.addMessage(epochPlain, typeCertificateVerify, func(b []byte) []byte { return appendSignature(b, scheme.id, signature) })
+	c.addMessage(&c.plain, typeCertificateVerify, func(b []byte) []byte { return appendSignature(b, scheme.id, signature) })
 	c.addFinished()
 	hs.expect = typeFinished
 	return nil

@@ -21,8 +21,13 @@ type Config struct {
 	// SRTPProfiles are offered and accepted in use_srtp, in order of preference. nil means all that are known, the AEAD ones first; an
 	// empty list that is not nil switches use_srtp off.
 	SRTPProfiles []SRTPProfile
-	// CipherSuites are offered and accepted in order of preference; nil means all that are known.
+	// MinVersion and MaxVersion bound the versions that are offered and accepted, as Version12 or Version13; 0 means both. A version without a
+	// suite in CipherSuites is neither.
+	MinVersion, MaxVersion uint16
+	// CipherSuites are offered and accepted in order of preference, those of DTLS 1.3 and 1.2 apart; nil means all that are known.
 	CipherSuites []uint16
+	// PostQuantum makes a client offer X25519MLKEM768 first, with 1.2 kB more in its ClientHello. A server takes it from whoever has sent a share.
+	PostQuantum bool
 	// MTU is the largest handshake datagram; 0 means 1200.
 	MTU int
 	// InitialRTO is how long the first transmission of a flight waits for an answer, until SetRTT knows better; 0 means 50 ms.
@@ -76,13 +81,22 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if cfg.CipherSuites == nil {
 		for i := range cipherSuites {
-			if !cipherSuites[i].tls13 {
-				cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
-			}
+			cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
 		}
 	}
-	if len(cfg.CipherSuites) == 0 {
-		bad("CipherSuites is empty")
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = Version12
+	}
+	if cfg.MaxVersion == 0 {
+		cfg.MaxVersion = Version12
+	}
+	for _, v := range [...]uint16{cfg.MinVersion, cfg.MaxVersion} {
+		if v != Version12 && v != Version13 {
+			bad("MinVersion or MaxVersion is %#04x", v)
+		}
+	}
+	if !cfg.does(Version12) && !cfg.does(Version13) {
+		bad("CipherSuites has none of the versions from %#04x to %#04x", cfg.MinVersion, cfg.MaxVersion)
 	}
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
@@ -106,6 +120,21 @@ func (cfg Config) resolve() (Config, error) {
 		bad("HandshakeTimeout is %v", cfg.HandshakeTimeout)
 	}
 	return cfg, errors.Join(errs...)
+}
+
+// does says whether a version is offered and accepted. On the wire versions are ones' complements: the later has the smaller number.
+func (cfg *Config) does(version uint16) bool {
+	return version <= cfg.MinVersion && version >= cfg.MaxVersion && len(cfg.suites(version == Version13)) > 0
+}
+
+// suites are the cipher suites of a version, in order of preference.
+func (cfg *Config) suites(tls13 bool) (ids []uint16) {
+	for _, id := range cfg.CipherSuites {
+		if s := suiteByID(id); s != nil && s.tls13 == tls13 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Certificate is a chain of DER certificates, the leaf first, and the leaf's key: ECDSA on P-256 or P-384, Ed25519 or RSA. Neither changes

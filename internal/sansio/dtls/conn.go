@@ -68,13 +68,16 @@ type Event struct {
 type Conn struct {
 	cfg     Config
 	state   State
-	sentCCS bool // the peer has been told of our epoch 1, and that is where alerts go
+	sentCCS bool // 1.2: the peer has been told of our epoch 1, and that is where alerts go
+	// updateDue: 1.3: the peer has asked for a KeyUpdate, or our keys wear out. It leaves when nothing else waits to be acknowledged.
+	updateDue   bool
+	holdsTimers bool // see HoldTimer
 	// The last unauthenticated alert, to tell of it when nothing else explains a timeout.
 	plainAlert    Alert
 	hasPlainAlert bool
 
 	// Handshake. giveUp is zero until the handshake has begun, and when it is complete.
-	hs      handshake12
+	hs      handshake
 	opening *openings // nil when the peer has said which of them counts
 	in      reassembly
 	flight  flight
@@ -83,12 +86,19 @@ type Conn struct {
 	refused   *HandshakeError
 	refusedAt time.Time
 
-	// Records. Epoch 1 can be read when opener is there; what comes before waits in early. Invariant: early is empty when opener is there.
-	opener   *recordCipher
-	replay   replayWindow
+	// Records that come. read is the newest epoch that has keys; what comes before waits in early. old is the one before it in 1.3, from
+	// oldUntil on no more. Invariant: early is empty when the handshake is complete, or with 1.2 when read is there.
+	read     *readEpoch
+	old      *readEpoch
+	oldUntil time.Time // zero: the peer has not shown yet that it has left the old epoch
 	early    hold
-	sealer   *recordCipher // epoch 1; may be there before ChangeCipherSpec is sent
-	writeSeq [2]uint64     // next sequence number of epochs 0 and 1
+
+	// Records that leave. write is the newest epoch: with 1.2 it may be there before ChangeCipherSpec is sent, with 1.3 it is there when the
+	// handshake is complete. unacked is 1.3's of the handshake, as long as the peer may need what we say in it.
+	plain   writeEpoch
+	write   *writeEpoch
+	unacked *writeEpoch
+	acks    acks
 
 	// What leaves. Application data that comes before the peer is verified waits in held. Invariant: held is empty when connected.
 	alerts []outAlert
@@ -146,9 +156,18 @@ func (c *Conn) SetFingerprints(fps []Fingerprint) {
 	}
 }
 
-// HandleTimeout does what is due at now: a flight is sent again, or the handshake is given up.
+// HoldTimer stops all timers until it is called again: for an owner that repeats a flight in another way as long as there is no path to send it
+// on. Released, the handshake's timeout starts afresh, and a flight that has waited for longer than its timeout is due now.
+func (c *Conn) HoldTimer(now time.Time, hold bool) {
+	if c.holdsTimers && !hold && !c.giveUp.IsZero() {
+		c.giveUp = now.Add(c.cfg.HandshakeTimeout)
+	}
+	c.holdsTimers = hold
+}
+
+// HandleTimeout does what is due at now: a flight is sent again, a part of the peer's is acknowledged, or the handshake is given up.
 func (c *Conn) HandleTimeout(now time.Time) {
-	if c.state != StateConnecting {
+	if c.holdsTimers || c.state != StateConnecting && c.state != StateConnected {
 		return
 	}
 	if d := c.refusalDeadline(); !d.IsZero() && !now.Before(d) {
@@ -160,16 +179,20 @@ func (c *Conn) HandleTimeout(now time.Time) {
 		return
 	}
 	if d := c.flight.deadline(); !d.IsZero() && !now.Before(d) {
+		c.turnOpening()
 		c.repeatFlight(now)
+	}
+	if a := &c.acks; !a.at.IsZero() && !now.Before(a.at) {
+		a.due, a.at = true, time.Time{}
 	}
 }
 
 // PollTimeout is when HandleTimeout is to be called; zero means never.
 func (c *Conn) PollTimeout() (t time.Time) {
-	if c.state != StateConnecting {
+	if c.holdsTimers || c.state != StateConnecting && c.state != StateConnected {
 		return time.Time{}
 	}
-	for _, u := range [...]time.Time{c.flight.deadline(), c.giveUp, c.refusalDeadline()} {
+	for _, u := range [...]time.Time{c.flight.deadline(), c.giveUp, c.refusalDeadline(), c.acks.at} {
 		if !u.IsZero() && (t.IsZero() || u.Before(t)) {
 			t = u
 		}
@@ -212,10 +235,13 @@ func (c *Conn) CipherSuite() uint16 {
 
 // Version is the negotiated protocol version, 0 before there is one.
 func (c *Conn) Version() uint16 {
-	if c.hs.suite == nil {
+	switch {
+	case c.hs.suite == nil:
 		return 0
+	case c.hs.suite.tls13:
+		return Version13
 	}
-	return version12
+	return Version12
 }
 
 // Stats counts what happened so far.

@@ -45,20 +45,20 @@ func (c *Conn) failSilently(err error) {
 
 // end forgets what an ended connection does not need: secrets, what waits to be sent or delivered, timers.
 func (c *Conn) end(tell bool, level uint8, alert Alert) {
+	c.alerts = c.alerts[:0]
+	if tell {
+		c.queueAlert(level, alert)
+	}
 	if c.state == StateFailed || !c.hs.complete {
 		c.flight.begin(time.Time{})
 	}
 	// Otherwise what waits of a server's last flight still leaves: without it the peer could not place the close_notify behind it.
 	c.flight.wantsAnswer, c.flight.isAnswer = false, false
-	c.alerts = c.alerts[:0]
-	if tell {
-		c.queueAlert(level, alert)
-	}
 	c.hs.forget()
 	c.opening = nil
 	c.in.restart(0)
 	c.early, c.held = hold{}, hold{}
-	c.opener = nil
+	c.read, c.old, c.unacked, c.acks, c.updateDue = nil, nil, nil, acks{}, false
 	c.fingerprints = nil
 	c.refused = nil
 	c.giveUp = time.Time{}

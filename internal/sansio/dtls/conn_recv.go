@@ -13,16 +13,29 @@ func (c *Conn) HandleDatagram(now time.Time, b []byte) {
 			c.stats.DroppedInactive++
 			return
 		}
-		r, rest, ok := parseRecord(b)
+		var ok bool
+		if isUnified(b[0]) {
+			var r record13
+			if r, b, ok = parseRecord13(b); ok {
+				c.stats.RecordsIn++
+				c.handleSealed(now, r)
+			}
+		} else {
+			var r record
+			if r, b, ok = parseRecord(b); ok {
+				c.stats.RecordsIn++
+				c.handleRecord(now, r)
+			}
+		}
 		if !ok {
 			c.stats.DroppedMalformed++
 			break
 		}
-		b = rest
-		c.stats.RecordsIn++
-		c.handleRecord(now, r)
 	}
 	c.deliverMessages(now)
+	if !c.hs.complete {
+		c.acks.waitForRest(now, c.flight.rto(), c.in.hasGap())
+	}
 }
 
 // PollData returns the next application data record. It is valid until the next HandleDatagram, and lost if it has not been polled by
@@ -44,6 +57,9 @@ func (c *Conn) Rest() {
 	if len(c.events) == 0 {
 		c.events = nil
 	}
+	c.read.rest()
+	c.old.rest()
+	c.write.rest()
 }
 
 func (c *Conn) handleRecord(now time.Time, r record) {
@@ -52,16 +68,16 @@ func (c *Conn) handleRecord(now time.Time, r record) {
 		c.stats.DroppedMalformed++
 	case r.epoch == epochPlain:
 		c.handlePlain(now, r)
-	case r.epoch != epochProtected:
+	case r.epoch != epochProtected || c.read != nil && c.read.v12 == nil:
 		c.stats.DroppedEpoch++
 	default:
-		if c.opener == nil {
+		if c.read == nil {
 			c.deliverMessages(now)
 		}
 		switch {
 		case c.state >= StateClosed:
 			c.stats.DroppedInactive++
-		case c.opener != nil:
+		case c.read != nil:
 			c.handleProtected(now, r)
 		case !c.early.put(r.raw):
 			// A Finished, or data behind it, that overtook the messages that give the keys.
@@ -74,8 +90,8 @@ func (c *Conn) handleRecord(now time.Time, r record) {
 func (c *Conn) handlePlain(now time.Time, r record) {
 	switch r.typ {
 	case contentHandshake:
-		if c.hs.complete {
-			// Only the authenticated end of a flight makes us repeat ours (see handleFragments).
+		if c.hs.complete || c.read != nil && c.read.v13 != nil {
+			// Only the authenticated end of a flight makes us repeat ours (see handleFragments). What 1.3 has in the clear, it has before its keys.
 			c.stats.DroppedEpoch++
 			return
 		}
@@ -90,6 +106,9 @@ func (c *Conn) handlePlain(now time.Time, r record) {
 			c.plainAlert, c.hasPlainAlert = Alert(a[1]), true
 		}
 		c.stats.DroppedPlaintextAlert++
+	case contentACK:
+		// Of a part of a ClientHello. If it is somebody else's, and was believed, that part would not be sent again.
+		c.stats.DroppedUnexpected++
 	case contentApplicationData:
 		c.stats.DroppedPlaintextData++
 	default:
@@ -103,32 +122,28 @@ func (c *Conn) openEarly(now time.Time) {
 		if c.state >= StateClosed {
 			return
 		}
-		if r, _, ok := parseRecord(raw); ok {
-			c.handleProtected(now, r)
+		if r, _, ok := parseRecord13(raw); ok {
+			c.handleSealed(now, r)
+		} else if r, _, ok := parseRecord(raw); ok {
+			c.handleRecord(now, r)
 		}
 	}
 }
 
 func (c *Conn) handleProtected(now time.Time, r record) {
-	if !c.replay.fresh(r.seq) {
+	if !c.read.replay.fresh(r.seq) {
 		c.stats.DroppedReplay++
 		return
 	}
-	plain, ok := c.opener.open(r.raw)
+	plain, ok := c.read.v12.open(r.raw)
 	if !ok {
 		c.stats.DroppedBadMAC++
 		return
 	}
-	c.replay.mark(r.seq)
+	c.read.replay.mark(r.seq)
 	switch r.typ {
 	case contentApplicationData:
-		switch {
-		case c.state == StateConnected:
-			c.data = append(c.data, plain)
-			c.stats.DataIn++
-		case !c.held.put(plain):
-			c.stats.DroppedOverflow++
-		}
+		c.handleData(plain)
 	case contentHandshake:
 		c.handleFragments(now, r.epoch, plain)
 		c.deliverMessages(now)
@@ -139,41 +154,55 @@ func (c *Conn) handleProtected(now time.Time, r record) {
 	}
 }
 
-// handleFragments takes the content of a handshake record.
-func (c *Conn) handleFragments(now time.Time, epoch uint16, b []byte) {
+// handleData takes application data that is authenticated.
+func (c *Conn) handleData(plain []byte) {
+	switch {
+	case c.state == StateConnected:
+		c.data = append(c.data, plain)
+		c.stats.DataIn++
+	case !c.held.put(plain):
+		c.stats.DroppedOverflow++
+	}
+}
+
+// handleFragments takes the content of a handshake record, and says whether we have all of it now.
+func (c *Conn) handleFragments(now time.Time, epoch uint16, b []byte) (kept bool) {
+	kept = true
 	for len(b) > 0 {
 		h, fragment, rest, ok := parseMessageHeader(b)
 		if !ok {
 			c.stats.DroppedMalformed++
-			return
+			return false
 		}
 		b = rest
-		c.handleFragment(now, epoch, h, fragment)
+		kept = c.handleFragment(now, epoch, h, fragment) && kept
 		if c.state >= StateClosed {
-			return
+			return false
 		}
 	}
+	return kept
 }
 
-func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, fragment []byte) {
+func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, fragment []byte) (kept bool) {
 	if epoch == epochProtected && h.typ != typeFinished {
 		c.handleRenegotiation(h)
-		return
+		return false
 	}
 	if epoch == epochPlain && (h.typ == typeFinished || h.typ == typeHelloRequest) {
 		c.stats.DroppedUnexpected++
-		return
+		return false
 	}
-	if h.typ == typeHelloVerifyRequest && c.cfg.Client && !c.hs.complete {
+	if h.typ == typeHelloVerifyRequest && c.cfg.Client && c.opening != nil {
 		// Its message_seq is not to be relied on, so it does not go through the reassembly. It is never fragmented: it has under 300 bytes.
 		c.handleHelloVerifyRequest(now, h, fragment)
-		return
+		return false
 	}
-	if h.typ == typeClientHello && !c.cfg.Client {
+	if h.typ == typeClientHello && !c.cfg.Client && epoch == epochPlain {
 		c.handleHelloFragment(now, h, fragment)
-		return
+		return false
 	}
-	if c.noteFragment(c.in.add(epoch, h, fragment)) == fragmentOld {
+	result := c.noteFragment(c.in.add(epoch, h, fragment))
+	if result == fragmentOld {
 		// RFC 6347 section 4.2.4: when it "reads a retransmitted flight from the peer", an implementation "retransmits the flight, resets
 		// the retransmit timer". The end of the peer's flight stands for all of it.
 		f := &c.flight
@@ -181,6 +210,7 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 			c.repeatFlight(now)
 		}
 	}
+	return result == fragmentTaken || result == fragmentOld
 }
 
 // noteFragment counts what became of a fragment.
@@ -203,6 +233,9 @@ func (c *Conn) noteFragment(result fragmentResult) fragmentResult {
 func (c *Conn) deliverMessages(now time.Time) {
 	for c.state < StateClosed {
 		if c.opening != nil {
+			if c.cfg.Client {
+				c.takeServerHellos(now)
+			}
 			if !c.deliverFlight(now) {
 				return
 			}
@@ -213,22 +246,25 @@ func (c *Conn) deliverMessages(now time.Time) {
 		switch {
 		case !ok:
 			return
-		case c.hs.complete: // a Finished with a new message_seq
+		case c.hs.complete && !c.hs.is13(): // a Finished with a new message_seq
 			c.in.reject(m.seq)
 			c.stats.DroppedUnexpected++
 			return
 		}
+		was := c.hs.complete
 		why := c.handleMessage(now, m)
 		switch {
 		case why == nil:
 			if c.state < StateClosed {
 				c.in.accept(m.seq)
 				c.refused = nil
-				if c.hs.complete {
+				c.in.trim()
+				if c.hs.complete != was {
 					c.in.restart(c.in.next)
+					c.openEarly(now)
 				}
 			}
-		case m.epoch == epochProtected:
+		case m.epoch != epochPlain:
 			c.fail(why.Alert, why)
 		default:
 			c.noteRefusal(now, why)
@@ -287,7 +323,9 @@ func (c *Conn) handleAlert(b []byte) {
 		c.stats.DroppedMalformed++
 	case Alert(b[1]) == AlertCloseNotify:
 		c.closedByPeer()
-	case b[0] == alertFatal:
+	case b[0] == alertFatal || c.hs.is13() && Alert(b[1]) != AlertUserCanceled:
+		// RFC 8446 section 6: "All the alerts listed in Section 6.2 MUST be sent with AlertLevel=fatal and MUST be treated as error alerts when
+		// received regardless of the AlertLevel in the message."
 		c.failSilently(&AlertError{Alert(b[1])})
 	default:
 		c.stats.DroppedUnexpected++

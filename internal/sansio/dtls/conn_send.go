@@ -6,17 +6,24 @@ import "time"
 type outAlert struct {
 	level uint8
 	alert Alert
+	// Where it leaves. With 1.3 the peer may not have the keys of the later epoch, or not those of the earlier any more.
+	epochs [2]*writeEpoch
 }
 
 // maxAlerts bounds what waits when nobody polls: more would all be the same answer.
 const maxAlerts = 4
 
-// PollWrite appends the next datagram of handshake messages or alerts to dst.
-func (c *Conn) PollWrite(_ time.Time, dst []byte) ([]byte, bool) {
+// PollWrite appends the next datagram of handshake messages, acknowledgements or alerts to dst.
+func (c *Conn) PollWrite(now time.Time, dst []byte) ([]byte, bool) {
 	start := len(dst)
+	if c.updateDue && c.hs.complete && c.state < StateClosed && !c.flight.wantsAnswer {
+		c.sendKeyUpdate(now)
+	}
 	switch {
 	case c.flight.pending():
 		dst = c.appendFlight(dst)
+	case c.acks.due:
+		dst = c.appendACKs(dst)
 	case len(c.alerts) > 0:
 		dst = c.appendAlert(dst, c.alerts[0])
 		c.alerts = c.alerts[1:]
@@ -31,10 +38,10 @@ func (c *Conn) PollWrite(_ time.Time, dst []byte) ([]byte, bool) {
 // Overhead is the room that Seal needs before and behind the plaintext. Before the handshake has chosen a cipher suite it is the most
 // that any would need.
 func (c *Conn) Overhead() (head, tail int) {
-	if c.sealer == nil {
-		return recordHeaderLen + explicitNonceLen, tagLen
+	if c.write == nil {
+		return recordHeaderLen + explicitNonceLen, 1 + tagLen
 	}
-	return c.sealer.overhead()
+	return c.write.overhead()
 }
 
 // Seal makes one application_data record, in place: buf[off:off+head] is room, buf[off+head:] the plaintext. It returns buf with tail
@@ -47,20 +54,22 @@ func (c *Conn) Seal(buf []byte, off int) []byte {
 	if c.state != StateConnected {
 		return nil
 	}
-	head, tail := c.sealer.overhead()
+	w := c.write
+	head, tail := w.overhead()
 	if n := len(buf) - off - head; off < 0 || n < 0 || n > maxPlaintext {
 		panic("BUG: dtls: Seal of what is no record")
 	}
-	seq := c.writeSeq[epochProtected]
-	if seq >= maxSequence {
+	if w.next >= w.last() {
 		// RFC 6347 section 4.1: "implementations MUST either abandon an association or rehandshake prior to allowing the sequence number
-		// to wrap". The last one is left for the alert.
+		// to wrap"; RFC 9147 section 4.5.3 for the AEAD. The last one is left for the alert.
 		c.fail(AlertCloseNotify, ErrSequenceExhausted)
 		return nil
 	}
-	c.writeSeq[epochProtected]++
+	if w.next == updateAt && w.v13 != nil {
+		c.updateDue = true
+	}
 	buf = append(buf, make([]byte, tail)...)
-	c.sealer.seal(buf[off:], contentApplicationData, epochProtected, seq)
+	w.seal(buf[off:], contentApplicationData)
 	c.stats.DataOut++
 	c.stats.RecordsOut++
 	return buf
@@ -71,93 +80,109 @@ func (c *Conn) appendFlight(dst []byte) []byte {
 	f := &c.flight
 	room := f.mtu(c.cfg.MTU)
 	for first := true; f.pending(); first = false {
-		item := &f.items[f.item]
-		overhead := c.recordOverhead(item.epoch)
-		if item.message == nil {
-			if room < overhead+1 {
+		at := len(dst)
+		if f.items[f.item].message == nil {
+			if room < recordHeaderLen+1 {
 				return dst
 			}
-			dst = c.appendRecord(dst, contentChangeCipherSpec, item.epoch, []byte{1})
-			room -= overhead + 1
+			dst = c.appendRecord(dst, &c.plain, contentChangeCipherSpec, []byte{1})
 			c.sentCCS = true
-			f.item++
-			continue
-		}
-		body := item.message[messageHeaderLen:]
-		left := len(body) - f.offset
-		n := min(left, room-overhead-messageHeaderLen)
-		if n < left && n < minFragment && !first || n < 0 {
+			f.advance(0)
+		} else if dst = c.appendFragments(dst, room, first); len(dst) == at {
 			return dst
 		}
-		dst = c.appendFragment(dst, item, f.offset, n)
-		room -= overhead + messageHeaderLen + n
-		if f.offset += n; f.offset == len(body) {
-			f.item, f.offset = f.item+1, 0
-		}
+		room -= len(dst) - at
 	}
 	return dst
 }
 
-func (c *Conn) appendFragment(dst []byte, item *flightItem, offset, n int) []byte {
-	if n == len(item.message)-messageHeaderLen {
-		return c.appendRecord(dst, contentHandshake, item.epoch, item.message) // whole, as its header has it
+// appendFragments appends a record with what is next of the flight, as much as has room: of one message, or with 1.3 of several. It appends nothing
+// if that is not worth it, unless it is the first in its datagram.
+func (c *Conn) appendFragments(dst []byte, room int, first bool) []byte {
+	f := &c.flight
+	start, from := len(dst), f.position()
+	w := f.items[f.item].out
+	head, tail := w.overhead()
+	dst = append(dst, make([]byte, head)...)
+	to := from
+	for f.pending() && f.items[f.item].out == w && f.items[f.item].message != nil && f.position() == to {
+		left := f.run()
+		n := min(left, room-(len(dst)-start)-tail-messageHeaderLen)
+		if n < left && n < minFragment && !(first && len(dst) == start+head) || n < 0 {
+			break
+		}
+		item := &f.items[f.item]
+		dst = appendFragment(dst, item.message, f.offset, n)
+		to += n
+		f.advance(n)
+		if w.v13 == nil {
+			break
+		}
 	}
-	h, _, _, _ := parseMessageHeader(item.message)
-	h.fragmentOffset, h.fragmentLength = offset, n
-	fragment := make([]byte, messageHeaderLen, messageHeaderLen+n)
-	h.put(fragment)
-	fragment = append(fragment, item.message[messageHeaderLen+offset:][:n]...)
-	return c.appendRecord(dst, contentHandshake, item.epoch, fragment)
+	if len(dst) == start+head {
+		return dst[:start]
+	}
+	if w.v13 != nil {
+		f.note(recordNumber{w.epoch, w.next}, from, to)
+	}
+	dst = append(dst, make([]byte, tail)...)
+	w.seal(dst[start:], contentHandshake)
+	c.stats.RecordsOut++
+	return dst
 }
 
-// appendAlert appends an alert in the latest epoch that the peer knows of.
+// appendFragment appends n bytes of the message's body, from offset on, behind their header.
+func appendFragment(dst, message []byte, offset, n int) []byte {
+	at := len(dst)
+	dst = append(dst, message[:messageHeaderLen]...)
+	putUint24(dst[at+6:], offset)
+	putUint24(dst[at+9:], n)
+	return append(dst, message[messageHeaderLen+offset:][:n]...)
+}
+
 func (c *Conn) appendAlert(dst []byte, a outAlert) []byte {
-	epoch := epochPlain
-	if c.sentCCS {
-		epoch = epochProtected
-	} else if c.sealer != nil && c.replay.top > 0 {
-		// The peer's epoch 1 has begun and ours would have next. An alert in the clear would not be believed.
-		dst = c.appendRecord(dst, contentChangeCipherSpec, epochPlain, []byte{1})
-		c.sentCCS = true
-		epoch = epochProtected
+	for _, w := range a.epochs {
+		if w == nil {
+			continue
+		}
+		if w.v12 != nil && !c.sentCCS {
+			dst = c.appendRecord(dst, &c.plain, contentChangeCipherSpec, []byte{1})
+			c.sentCCS = true
+		}
+		dst = c.appendRecord(dst, w, contentAlert, []byte{a.level, byte(a.alert)})
 	}
-	return c.appendRecord(dst, contentAlert, epoch, []byte{a.level, byte(a.alert)})
+	return dst
 }
 
+// queueAlert makes an alert leave in the latest epoch that the peer knows of.
 func (c *Conn) queueAlert(level uint8, alert Alert) {
-	if len(c.alerts) < maxAlerts {
-		c.alerts = append(c.alerts, outAlert{level, alert})
+	if len(c.alerts) == maxAlerts {
+		return
 	}
-}
-
-func (c *Conn) recordOverhead(epoch uint16) int {
-	if epoch == epochPlain {
-		return recordHeaderLen
+	a := outAlert{level: level, alert: alert}
+	switch {
+	case c.unacked != nil:
+		a.epochs[0] = c.unacked
+		if c.hs.complete {
+			a.epochs[1] = c.write
+		}
+	case c.write != nil && (c.hs.is13() || c.sentCCS || c.read != nil && c.read.replay.top > 0):
+		// With 1.2, the peer's epoch 1 has begun and ours has, or would have next. An alert in the clear would not be believed.
+		a.epochs[0] = c.write
+	default:
+		a.epochs[0] = &c.plain
 	}
-	head, tail := c.sealer.overhead()
-	return head + tail
+	c.alerts = append(c.alerts, a)
 }
 
 // appendRecord appends a record, not of application data, with the next sequence number of its epoch.
-func (c *Conn) appendRecord(dst []byte, typ uint8, epoch uint16, content []byte) []byte {
-	seq := c.writeSeq[epoch]
-	c.writeSeq[epoch]++
-	c.stats.RecordsOut++
-	if epoch == epochPlain {
-		version := uint16(version12)
-		if typ == contentHandshake && content[0] == typeClientHello {
-			version = version10 // servers that know no version yet take it from any client
-		}
-		at := len(dst)
-		dst = append(dst, make([]byte, recordHeaderLen)...)
-		putRecordHeader(dst[at:], typ, version, epoch, seq, len(content))
-		return append(dst, content...)
-	}
-	head, tail := c.sealer.overhead()
+func (c *Conn) appendRecord(dst []byte, w *writeEpoch, typ uint8, content []byte) []byte {
+	head, tail := w.overhead()
 	at := len(dst)
 	dst = append(dst, make([]byte, head)...)
 	dst = append(dst, content...)
 	dst = append(dst, make([]byte, tail)...)
-	c.sealer.seal(dst[at:], typ, epoch, seq)
+	w.seal(dst[at:], typ)
+	c.stats.RecordsOut++
 	return dst
 }

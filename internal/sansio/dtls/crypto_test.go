@@ -86,7 +86,7 @@ func TestExporter(t *testing.T) {
 		if context != nil {
 			seed = append(append(seed, 0, byte(len(context))), context...)
 		}
-		want, err := prf.PHash(c.hs.master, append([]byte("label"), seed...), 77, crypto.SHA256.New)
+		want, err := prf.PHash(c.hs.secret, append([]byte("label"), seed...), 77, crypto.SHA256.New)
 		if err != nil {
 			t.Fatal(err)
 		}

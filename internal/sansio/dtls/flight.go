@@ -20,10 +20,15 @@ const (
 // minFragment is the least of a message that is worth a fragment of its own at the end of a datagram.
 const minFragment = 32
 
-// flight is what we said last (RFC 6347 section 4.2.4): it is sent again until the peer has answered.
+// maxSent bounds the records of a flight that are remembered for the peer to acknowledge: several transmissions of a chain of certificates. What
+// is forgotten is sent again.
+const maxSent = 256
+
+// flight is what we said last (RFC 6347 section 4.2.4, RFC 9147 section 5.8): it is sent again until the peer has answered or acknowledged it.
 type flight struct {
 	items []flightItem
-	// Where PollWrite is: items[item] from offset on. Invariant: item <= len(items), and offset < len(items[item].message) or 0.
+	// Where PollWrite is: items[item] from offset on. Invariant: item <= len(items), offset < len(items[item].message) or 0, and the byte there
+	// is not acknowledged.
 	item, offset int
 	sends        int       // transmissions begun
 	sentAt       time.Time // when the last one began
@@ -31,14 +36,28 @@ type flight struct {
 	answers     uint16
 	isAnswer    bool
 	wantsAnswer bool // the timer runs
+	updatesKeys bool // it is a KeyUpdate of ours
 	initialRTO  time.Duration
 	maxRTO      time.Duration
+
+	// The bodies of all items behind each other are the flight's bytes. 1.3 acknowledges them by the records that had them.
+	size    int
+	acked   []uint64     // a bit for each byte; nil when none is acknowledged
+	missing int          // Invariant: the number of bytes without one, if acked is not nil
+	sent    []sentRecord // in the order in which they were sent, at most maxSent
 }
 
 // flightItem is a handshake message, or ChangeCipherSpec when message is nil.
 type flightItem struct {
-	epoch   uint16
+	out     *writeEpoch
 	message []byte // as in message.raw
+	start   int    // of its body in the flight's bytes
+}
+
+// sentRecord is a record of 1.3 and which of the flight's bytes it had.
+type sentRecord struct {
+	number   recordNumber
+	from, to int
 }
 
 // begin replaces the flight by an empty one.
@@ -46,18 +65,107 @@ func (f *flight) begin(now time.Time) {
 	*f = flight{sends: 1, sentAt: now, initialRTO: f.initialRTO, maxRTO: f.maxRTO}
 }
 
-func (f *flight) add(epoch uint16, message []byte) {
-	f.items = append(f.items, flightItem{epoch, message})
+func (f *flight) add(out *writeEpoch, message []byte) {
+	f.items = append(f.items, flightItem{out, message, f.size})
+	f.size += f.items[len(f.items)-1].length()
 }
 
 // pending says whether PollWrite has something to send.
 func (f *flight) pending() bool { return f.item < len(f.items) }
 
-// rewind makes PollWrite send the whole flight again.
+// length is that of the item's body.
+func (i *flightItem) length() int { return max(0, len(i.message)-messageHeaderLen) }
+
+// run is how many bytes from where PollWrite is on are one piece of a message, and not acknowledged.
+func (f *flight) run() int {
+	item := &f.items[f.item]
+	end := item.start + item.length()
+	at := item.start + f.offset
+	if f.acked == nil {
+		return end - at
+	}
+	n := 0
+	for at+n < end && !f.isAcked(at+n) {
+		n++
+	}
+	return n
+}
+
+// advance goes n bytes on, to the next that is to be sent.
+func (f *flight) advance(n int) {
+	f.offset += n
+	if f.offset == f.items[f.item].length() {
+		f.item, f.offset = f.item+1, 0
+	}
+	f.skipAcked()
+}
+
+func (f *flight) skipAcked() {
+	for f.acked != nil && f.pending() {
+		item := &f.items[f.item]
+		for f.offset < item.length() && f.isAcked(item.start+f.offset) {
+			f.offset++
+		}
+		if f.offset < item.length() {
+			return
+		}
+		f.item, f.offset = f.item+1, 0
+	}
+}
+
+// position is where PollWrite is in the flight's bytes.
+func (f *flight) position() int {
+	if !f.pending() {
+		return f.size
+	}
+	return f.items[f.item].start + f.offset
+}
+
+func (f *flight) isAcked(at int) bool { return f.acked[at/64]&(1<<(at%64)) != 0 }
+
+// note remembers which bytes a record has.
+func (f *flight) note(n recordNumber, from, to int) {
+	if len(f.sent) == maxSent {
+		f.sent = append(f.sent[:0], f.sent[maxSent/2:]...)
+	}
+	f.sent = append(f.sent, sentRecord{n, from, to})
+}
+
+// acknowledge takes note that the peer has a record, and says whether that is news.
+func (f *flight) acknowledge(n recordNumber) (news bool) {
+	for _, s := range f.sent {
+		if s.number != n {
+			continue
+		}
+		if f.acked == nil {
+			f.acked, f.missing = make([]uint64, (f.size+63)/64), f.size
+		}
+		for at := s.from; at < s.to; at++ {
+			if !f.isAcked(at) {
+				f.acked[at/64] |= 1 << (at % 64)
+				f.missing--
+				news = true
+			}
+		}
+	}
+	f.skipAcked()
+	return news
+}
+
+// isDone says whether all of the flight is acknowledged.
+func (f *flight) isDone() bool { return f.acked != nil && f.missing == 0 }
+
+// rewind makes PollWrite send again what is not acknowledged, because nothing came for too long.
 func (f *flight) rewind(now time.Time) {
-	f.item, f.offset = 0, 0
 	f.sends++
+	f.resume(now)
+}
+
+// resume does so because the peer says that it has only some.
+func (f *flight) resume(now time.Time) {
+	f.item, f.offset = 0, 0
 	f.sentAt = now
+	f.skipAcked()
 }
 
 // rto is the timeout of the current transmission.

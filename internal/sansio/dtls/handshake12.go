@@ -2,18 +2,11 @@ package dtls
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdh"
 	"crypto/hmac"
-	"encoding/hex"
-	"fmt"
-	"hash"
-	"io"
-	"slices"
 	"time"
 )
 
-// handshake12 is the state of a DTLS 1.2 handshake, of either role.
+// handleMessage12 takes the message of a DTLS 1.2 handshake that is due.
 //
 //	client                                   server
 //	ClientHello                    1 ->
@@ -23,36 +16,7 @@ import (
 //	Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished
 //	                               5 ->
 //	                               <- 6      ChangeCipherSpec, Finished
-//
-// There is exactly one message that may come next. Its handler first checks everything and only then changes anything, so that
-// a message that is refused leaves no trace.
-type handshake12 struct {
-	expect     uint8 // type of the message that is due
-	complete   bool  // both Finished messages have been verified or sent; nothing says yet who the peer is
-	sendSeq    uint16
-	srtp       SRTPProfile
-	peerKind   keyKind
-	transcript transcript
-
-	hello        *clientHello // client: what we sent; server: what the client sent; nil when complete
-	clientRandom [randomLen]byte
-	serverRandom [randomLen]byte
-	suite        *cipherSuite
-	own          *ecdh.PrivateKey
-	begun        int                // server: length of the transcript where the client's next flight begins
-	peerPoint    []byte             // of the peer's key exchange message
-	request      certificateRequest // client
-	peerChain    [][]byte
-	peerKey      crypto.PublicKey
-	master       []byte
-	mac          hash.Hash // HMAC with master; nil when complete
-}
-
-// handleMessage takes the message that is due, or says why not.
-func (c *Conn) handleMessage(now time.Time, m message) *HandshakeError {
-	if m.typ != c.hs.expect {
-		return refusef(AlertUnexpectedMessage, "peer sent handshake message %d where %d is due", m.typ, c.hs.expect)
-	}
+func (c *Conn) handleMessage12(now time.Time, m message) *HandshakeError {
 	var why *HandshakeError
 	switch m.typ {
 	case typeServerHello:
@@ -101,38 +65,23 @@ func (c *Conn) handleCertificate(m message) *HandshakeError {
 	return nil
 }
 
-// verifySignature checks a signature of the peer, in both roles, against the key of the certificate that it has shown.
-func (c *Conn) verifySignature(id uint16, msg, signature []byte) *HandshakeError {
-	scheme := schemeByID(id)
-	// RFC 5246 section 7.4.3: "the hash and signature algorithms MUST be compatible with the key in the server's end-entity certificate".
-	if scheme == nil || scheme.kind != c.hs.peerKind {
-		return refusef(AlertIllegalParameter, "signature scheme %#04x does not go with the certificate", id)
-	}
-	if err := scheme.verify(c.hs.peerKey, msg, signature); err != nil {
-		return refuse(AlertDecryptError, err)
-	}
-	return nil
-}
-
 // agreeOn derives all secrets. The transcript must end with ClientKeyExchange.
 func (c *Conn) agreeOn(premaster []byte) {
 	hs := &c.hs
 	// RFC 7627 section 4: master_secret = PRF(pre_master_secret, "extended master secret", session_hash)[0..47]
-	hs.master = prf12(newMAC(hs.suite, premaster), "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
-	hs.mac = newMAC(hs.suite, hs.master)
+	hs.secret = prf12(newMAC(hs.suite, premaster), "extended master secret", masterSecretLen, hs.transcript.sum(hs.suite.hash))
+	hs.mac = newMAC(hs.suite, hs.secret)
 	client, server := keyBlock(hs.suite, hs.mac, hs.clientRandom[:], hs.serverRandom[:])
-	c.sealer, c.opener = client, server
 	if !c.cfg.Client {
-		c.sealer, c.opener = server, client
+		client, server = server, client
 	}
-	if c.cfg.KeyLog != nil {
-		// A log that cannot be written to must not end a call.
-		_, _ = fmt.Fprintf(c.cfg.KeyLog, "CLIENT_RANDOM %s %s\n", hex.EncodeToString(hs.clientRandom[:]), hex.EncodeToString(hs.master))
-	}
+	c.write = &writeEpoch{epoch: uint64(epochProtected), v12: client}
+	c.read = &readEpoch{epoch: uint64(epochProtected), v12: server}
+	c.logSecret("CLIENT_RANDOM", hs.secret)
 }
 
 // verifyData is the content of a Finished message (RFC 5246 section 7.4.9) behind the transcript as it is.
-func (hs *handshake12) verifyData(client bool) []byte {
+func (hs *handshake) verifyData(client bool) []byte {
 	label := "server finished"
 	if client {
 		label = "client finished"
@@ -146,73 +95,39 @@ func (c *Conn) handleFinished(now time.Time, m message) *HandshakeError {
 		return refusef(AlertDecryptError, "peer's Finished does not verify")
 	}
 	c.hs.transcript.add(m.raw)
-	c.hs.complete = true
-	c.giveUp = time.Time{}
-	c.flight.wantsAnswer = false
 	if c.cfg.Client {
 		c.flight.begin(now) // the server has all of flight 5
 	} else {
 		c.sendFinalFlight(now, m.seq)
 	}
-	c.hs.transcript, c.hs.own, c.hs.peerPoint, c.hs.hello = transcript{}, nil, nil, nil
-	c.hs.peerKey, c.hs.request, c.hs.mac = nil, certificateRequest{}, nil
-	c.verifyPeer()
+	c.completed()
 	return nil
 }
 
 // addMessage appends a message to the transcript and to our flight, which share its memory. body appends what is behind the header.
-func (c *Conn) addMessage(epoch uint16, typ uint8, body func(b []byte) []byte) {
+func (c *Conn) addMessage(out *writeEpoch, typ uint8, body func(b []byte) []byte) {
 	raw := c.hs.transcript.build(body)
 	n := len(raw) - messageHeaderLen
 	h := messageHeader{typ: typ, length: n, seq: c.hs.sendSeq, fragmentLength: n}
 	h.put(raw)
 	c.hs.sendSeq++
-	if epoch == epochProtected {
+	if out != &c.plain {
 		raw = bytes.Clone(raw) // a server sends it again whenever it is asked to, when the transcript is gone
 	}
-	c.flight.add(epoch, raw)
+	c.flight.add(out, raw)
 }
 
 func (c *Conn) addFinished() {
-	c.flight.add(epochPlain, nil)
+	c.flight.add(&c.plain, nil)
 	verifyData := c.hs.verifyData(c.cfg.Client)
-	c.addMessage(epochProtected, typeFinished, func(b []byte) []byte { return append(b, verifyData...) })
+	c.addMessage(c.write, typeFinished, func(b []byte) []byte { return append(b, verifyData...) })
 }
 
-func (c *Conn) readRandom(b []byte) bool {
-	_, err := io.ReadFull(c.cfg.Rand, b)
-	return err == nil
-}
-
-// forget drops what only a live connection needs.
-func (hs *handshake12) forget() {
-	clear(hs.master)
-	hs.master, hs.mac, hs.own, hs.transcript, hs.request = nil, nil, nil, transcript{}, certificateRequest{}
-	hs.hello, hs.peerPoint = nil, nil
-	hs.clientRandom = [randomLen]byte{}
-}
-
-// reservedLabels are those of the PRF's own uses (RFC 5705 section 6, RFC 7627 section 4).
-var reservedLabels = [...]string{"client finished", "server finished", "master secret", "key expansion", "extended master secret"}
-
-// maxExport is our own limit on what is exported at once.
-const maxExport = 1 << 16
-
-// ExportKeyingMaterial is the exporter of RFC 5705. A nil context differs from an empty one. The error is ErrNotConnected, ErrReservedLabel
-// or of a length that cannot be.
-func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
-	if c.state != StateConnected {
-		return nil, ErrNotConnected
-	}
-	if slices.Contains(reservedLabels[:], label) {
-		return nil, ErrReservedLabel
-	}
-	if length <= 0 || length > maxExport || len(context) > 0xffff {
-		return nil, fmt.Errorf("dtls: export of %d bytes with %d bytes of context", length, len(context))
-	}
-	seed := [][]byte{c.hs.clientRandom[:], c.hs.serverRandom[:]}
+// export12 is the exporter of RFC 5705.
+func (hs *handshake) export12(label string, context []byte, length int) []byte {
+	seed := [][]byte{hs.clientRandom[:], hs.serverRandom[:]}
 	if context != nil {
 		seed = append(seed, []byte{byte(len(context) >> 8), byte(len(context))}, context)
 	}
-	return prf12(newMAC(c.hs.suite, c.hs.master), label, length, seed...), nil
+	return prf12(newMAC(hs.suite, hs.secret), label, length, seed...)
 }

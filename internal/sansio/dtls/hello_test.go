@@ -91,7 +91,7 @@ func startChromium(t *testing.T, p *pair, seed uint64) {
 	c.hs.sendSeq, c.hs.transcript = 0, transcript{}
 	c.flight.begin(p.now)
 	c.flight.wantsAnswer = true
-	c.addMessage(epochPlain, typeClientHello, func(b []byte) []byte { return append(b, body...) })
+	c.addMessage(&c.plain, typeClientHello, func(b []byte) []byte { return append(b, body...) })
 	c.opening = new(openings)
 	c.open(nil, 0)
 	p.drain()
@@ -360,32 +360,34 @@ func TestServerHelloRefused(t *testing.T) {
 
 // TestUnexpectedMessages: at each point exactly one message is due, and no other one takes its place or changes anything.
 func TestUnexpectedMessages(t *testing.T) {
-	all := []uint8{
-		typeHelloRequest, typeClientHello, typeServerHello, typeHelloVerifyRequest, 4, typeCertificate, typeServerKeyExchange,
-		typeCertificateRequest, typeServerHelloDone, typeCertificateVerify, typeClientKeyExchange, typeFinished, 22, 255,
-	}
-	p := newPair(t, pairConfig{net: quick, client: func(cfg *Config) { cfg.MTU = 150 }, server: func(cfg *Config) { cfg.MTU = 150 }})
-	p.start()
-	forged := 0
-	for !p.connected() {
-		for _, c := range p.ends {
-			expect, at := c.hs.expect, len(c.hs.transcript.messages)
-			for _, typ := range all {
-				if typ == expect {
-					continue
+	eachVersion(t, func(t *testing.T, version uint16) {
+		all := []uint8{
+			typeHelloRequest, typeClientHello, typeServerHello, typeHelloVerifyRequest, 4, typeCertificate, typeServerKeyExchange,
+			typeCertificateRequest, typeServerHelloDone, typeCertificateVerify, typeClientKeyExchange, typeFinished, 22, 255,
+		}
+		p := newPair(t, pairConfig{version: version, net: quick, client: func(cfg *Config) { cfg.MTU = 150 }, server: func(cfg *Config) { cfg.MTU = 150 }})
+		p.start()
+		forged := 0
+		for !p.connected() {
+			for _, c := range p.ends {
+				expect, at := c.hs.expect, len(c.hs.transcript.messages)
+				for _, typ := range all {
+					if typ == expect {
+						continue
+					}
+					forged++
+					c.HandleDatagram(p.now, handshakeRecord(typ, c.in.next, []byte("nothing")))
+					c.check()
 				}
-				forged++
-				c.HandleDatagram(p.now, handshakeRecord(typ, c.in.next, []byte("nothing")))
-				c.check()
+				if c.hs.expect != expect || len(c.hs.transcript.messages) != at {
+					t.Fatalf("message %d became %d", expect, c.hs.expect)
+				}
 			}
-			if c.hs.expect != expect || len(c.hs.transcript.messages) != at {
-				t.Fatalf("message %d became %d", expect, c.hs.expect)
+			if !p.step() {
+				t.Fatalf("stuck after %d forgeries: %v, %v", forged, p.ends[0].refused, p.ends[1].refused)
 			}
 		}
-		if !p.step() {
-			t.Fatalf("stuck after %d forgeries: %v, %v", forged, p.ends[0].refused, p.ends[1].refused)
-		}
-	}
+	})
 }
 
 // TestHelloVerifyRequestDoubled: a server that asks twice for the same cookie gets one more ClientHello at most, and not at once.

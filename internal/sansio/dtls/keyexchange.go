@@ -43,13 +43,13 @@ func newShare(rand io.Reader, group uint16) (*ecdh.PrivateKey, error) {
 	}
 	for range maxKeyTries {
 		if _, err := io.ReadFull(rand, raw); err != nil {
-			return nil, fmt.Errorf("dtls: reading randomness: %w", err)
+			return nil, fmt.Errorf("%w: %w", errRandomness, err)
 		}
 		if key, err := curveByID(group).NewPrivateKey(raw); err == nil {
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("dtls: randomness gives no key in %d tries", maxKeyTries)
+	return nil, fmt.Errorf("%w for a key in %d tries", errRandomness, maxKeyTries)
 }
 
 // agree computes the premaster secret with the peer's point.
@@ -89,7 +89,7 @@ func newShare13(rand io.Reader, group uint16) (*share13, error) {
 	}
 	seed := make([]byte, mlkem.SeedSize)
 	if _, err := io.ReadFull(rand, seed); err != nil {
-		return nil, fmt.Errorf("dtls: reading randomness: %w", err)
+		return nil, fmt.Errorf("%w: %w", errRandomness, err)
 	}
 	s.kem, err = mlkem.NewDecapsulationKey768(seed)
 	return s, err

@@ -130,108 +130,116 @@ func TestFragmentsMustAgree(t *testing.T) {
 
 // TestDeterminism: the same inputs give the same datagrams, to the bit.
 func TestDeterminism(t *testing.T) {
-	trace := func() (out []byte) {
-		p := newPair(t, pairConfig{seed: 7, net: simnet.Config{Delay: 5 * time.Millisecond, Loss: 0.2}})
-		p.log = func(_ int, b []byte) { out = append(out, b...) }
-		p.start()
-		p.wantConnected("")
-		p.ends[0].Close(p.now)
-		p.drain()
-		return out
-	}
-	if a, b := trace(), trace(); !bytes.Equal(a, b) || len(a) == 0 {
-		t.Error("two runs differ")
-	}
-	if a, b := mustGenerate(9), mustGenerate(9); !bytes.Equal(a.Chain[0], b.Chain[0]) {
-		t.Error("two certificates of the same randomness differ")
-	}
-	if a, b := mustGenerate(9), mustGenerate(10); bytes.Equal(a.Chain[0], b.Chain[0]) {
-		t.Error("two certificates of different randomness are the same")
-	}
+	eachVersion(t, func(t *testing.T, version uint16) {
+		trace := func() (out []byte) {
+			p := newPair(t, pairConfig{version: version, seed: 7, net: simnet.Config{Delay: 5 * time.Millisecond, Loss: 0.2}})
+			p.log = func(_ int, b []byte) { out = append(out, b...) }
+			p.start()
+			p.wantConnected("")
+			p.ends[0].Close(p.now)
+			p.drain()
+			return out
+		}
+		if a, b := trace(), trace(); !bytes.Equal(a, b) || len(a) == 0 {
+			t.Error("two runs differ")
+		}
+		if a, b := mustGenerate(9), mustGenerate(9); !bytes.Equal(a.Chain[0], b.Chain[0]) {
+			t.Error("two certificates of the same randomness differ")
+		}
+		if a, b := mustGenerate(9), mustGenerate(10); bytes.Equal(a.Chain[0], b.Chain[0]) {
+			t.Error("two certificates of different randomness are the same")
+		}
+	})
 }
 
 // TestClose: close_notify is authenticated and answered, nothing leaves after it, and closing twice is closing once.
 func TestClose(t *testing.T) {
-	for who := range 2 {
-		p := newPair(t, pairConfig{net: quick})
-		p.start()
-		p.wantConnected("")
-		p.settle()
-		p.ends[who].Close(p.now)
-		p.ends[who].Close(p.now)
-		sent := p.sent
-		p.drain()
-		p.settle()
-		if p.sent != [2]int{sent[0] + 1, sent[1] + 1} {
-			t.Errorf("sent %v, then %v", sent, p.sent)
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for who := range 2 {
+			p := newPair(t, pairConfig{version: version, net: quick})
+			p.start()
+			p.wantConnected("")
+			p.settle()
+			p.ends[who].Close(p.now)
+			p.ends[who].Close(p.now)
+			sent := p.sent
+			p.drain()
+			p.settle()
+			if p.sent != [2]int{sent[0] + 1, sent[1] + 1} {
+				t.Errorf("sent %v, then %v", sent, p.sent)
+			}
+			for i, c := range p.ends {
+				if c.State() != StateClosed {
+					t.Errorf("end %d is %v", i, c.State())
+				}
+				if b := c.Seal(make([]byte, 40), 0); b != nil {
+					t.Errorf("end %d seals after the end", i)
+				}
+				c.HandleDatagram(p.now, []byte("late"))
+				c.HandleTimeout(p.now)
+				c.Start(p.now)
+				c.SetFingerprints(nil)
+				c.check()
+				if _, ok := c.PollWrite(p.now, nil); ok {
+					t.Errorf("end %d sends after the end", i)
+				}
+				if c.Stats().DroppedInactive == 0 {
+					t.Errorf("end %d does not count what comes after the end", i)
+				}
+			}
 		}
-		for i, c := range p.ends {
-			if c.State() != StateClosed {
-				t.Errorf("end %d is %v", i, c.State())
-			}
-			if b := c.Seal(make([]byte, 40), 0); b != nil {
-				t.Errorf("end %d seals after the end", i)
-			}
-			c.HandleDatagram(p.now, []byte("late"))
-			c.HandleTimeout(p.now)
-			c.Start(p.now)
-			c.SetFingerprints(nil)
-			c.check()
-			if _, ok := c.PollWrite(p.now, nil); ok {
-				t.Errorf("end %d sends after the end", i)
-			}
-			if c.Stats().DroppedInactive == 0 {
-				t.Errorf("end %d does not count what comes after the end", i)
-			}
-		}
-	}
+	})
 }
 
 // TestCloseAnywhere closes an end after each step of a handshake, and sees that nothing is left to do.
 func TestCloseAnywhere(t *testing.T) {
-	for who := range 2 {
-		for steps := range 10 {
-			p := newPair(t, pairConfig{net: quick})
-			for n := range steps {
-				if n == 0 {
-					p.start()
-				} else {
-					p.step()
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for who := range 2 {
+			for steps := range 10 {
+				p := newPair(t, pairConfig{version: version, net: quick})
+				for n := range steps {
+					if n == 0 {
+						p.start()
+					} else {
+						p.step()
+					}
+				}
+				p.ends[who].Close(p.now)
+				p.drain()
+				if !p.ends[who].PollTimeout().IsZero() {
+					t.Errorf("after %d steps: timeout at %v", steps, p.ends[who].PollTimeout())
+				}
+				p.settle()
+				if p.ends[who].State() != StateClosed {
+					t.Errorf("after %d steps: %v", steps, p.ends[who].State())
 				}
 			}
-			p.ends[who].Close(p.now)
-			p.drain()
-			if !p.ends[who].PollTimeout().IsZero() {
-				t.Errorf("after %d steps: timeout at %v", steps, p.ends[who].PollTimeout())
-			}
-			p.settle()
-			if p.ends[who].State() != StateClosed {
-				t.Errorf("after %d steps: %v", steps, p.ends[who].State())
-			}
 		}
-	}
+	})
 }
 
 // TestServerClosesWithItsLastFlight: the close_notify leaves behind the flight without which the client could not read it.
 func TestServerClosesWithItsLastFlight(t *testing.T) {
-	p := newPair(t, pairConfig{net: quick})
-	closed := false
-	p.start()
-	for !closed && p.wire.InFlight() > 0 {
-		p.now = p.wire.Next()
-		for to, b, ok := p.wire.Receive(p.now); ok; to, b, ok = p.wire.Receive(p.now) {
-			p.ends[to].HandleDatagram(p.now, b)
-			if p.ends[1].State() == StateConnected && !closed {
-				closed = true
-				p.ends[1].Close(p.now)
+	eachVersion(t, func(t *testing.T, version uint16) {
+		p := newPair(t, pairConfig{version: version, net: quick})
+		closed := false
+		p.start()
+		for !closed && p.wire.InFlight() > 0 {
+			p.now = p.wire.Next()
+			for to, b, ok := p.wire.Receive(p.now); ok; to, b, ok = p.wire.Receive(p.now) {
+				p.ends[to].HandleDatagram(p.now, b)
+				if p.ends[1].State() == StateConnected && !closed {
+					closed = true
+					p.ends[1].Close(p.now)
+				}
+				p.drain()
 			}
-			p.drain()
 		}
-	}
-	p.settle()
-	if len(p.events[0]) != 2 || p.events[0][0].Type != EventConnected || p.events[0][1].Type != EventClosed {
-		t.Errorf("client's events: %v", p.events[0])
-	}
+		p.settle()
+		if len(p.events[0]) != 2 || p.events[0][0].Type != EventConnected || p.events[0][1].Type != EventClosed {
+			t.Errorf("client's events: %v", p.events[0])
+		}
+	})
 }
 
 // TestSealNeedsConnection: sealing before the peer is verified is a mistake of ours, not a packet.
@@ -267,7 +275,7 @@ func TestSequenceExhausted(t *testing.T) {
 	p.start()
 	p.wantConnected("")
 	p.settle()
-	p.ends[0].writeSeq[1] = maxSequence - 1
+	p.ends[0].write.next = maxSequence - 1
 	p.send(0, "the last")
 	if b := p.ends[0].Seal(make([]byte, 40), 0); b != nil {
 		t.Error("sealed one more")
@@ -305,46 +313,50 @@ func TestConfig(t *testing.T) {
 
 // TestNoRandomness: an end that cannot make secrets fails, before and after the peer has spoken.
 func TestNoRandomness(t *testing.T) {
-	for who := range 2 {
-		for _, n := range []int64{0, 10, 33} {
-			limit := func(cfg *Config) { cfg.Rand = io.LimitReader(seeded(1), n) }
-			pc := pairConfig{net: quick, client: limit}
-			if who == 1 {
-				pc = pairConfig{net: quick, server: limit}
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for who := range 2 {
+			for _, n := range []int64{0, 10, 33} {
+				limit := func(cfg *Config) { cfg.Rand = io.LimitReader(seeded(1), n) }
+				pc := pairConfig{version: version, net: quick, client: limit}
+				if who == 1 {
+					pc = pairConfig{version: version, net: quick, server: limit}
+				}
+				p := newPair(t, pc)
+				p.start()
+				p.wantFailed(who, nil, "no randomness")
 			}
-			p := newPair(t, pc)
-			p.start()
-			p.wantFailed(who, nil, "no randomness")
 		}
-	}
+	})
 }
 
 // TestSRTPNegotiation: the server's order counts, and use_srtp may be off at either end.
 func TestSRTPNegotiation(t *testing.T) {
-	for _, tc := range []struct {
-		client, server []SRTPProfile
-		want           SRTPProfile
-	}{
-		{nil, nil, SRTPAEADAES128GCM},
-		{[]SRTPProfile{SRTPAES128CMHMACSHA1_80, SRTPAEADAES256GCM}, nil, SRTPAEADAES256GCM},
-		{nil, []SRTPProfile{SRTPAES128CMHMACSHA1_32}, SRTPAES128CMHMACSHA1_32},
-		{[]SRTPProfile{SRTPAEADAES128GCM}, []SRTPProfile{SRTPAEADAES256GCM}, 0},
-		{[]SRTPProfile{}, nil, 0},
-		{nil, []SRTPProfile{}, 0},
-	} {
-		p := newPair(t, pairConfig{
-			net:    quick,
-			client: func(cfg *Config) { cfg.SRTPProfiles = tc.client },
-			server: func(cfg *Config) { cfg.SRTPProfiles = tc.server },
-		})
-		p.start()
-		p.wantConnected("")
-		for i, c := range p.ends {
-			if got, ok := c.SRTPProfile(); got != tc.want || ok != (tc.want != 0) {
-				t.Errorf("%v and %v: end %d has %#x", tc.client, tc.server, i, got)
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for _, tc := range []struct {
+			client, server []SRTPProfile
+			want           SRTPProfile
+		}{
+			{nil, nil, SRTPAEADAES128GCM},
+			{[]SRTPProfile{SRTPAES128CMHMACSHA1_80, SRTPAEADAES256GCM}, nil, SRTPAEADAES256GCM},
+			{nil, []SRTPProfile{SRTPAES128CMHMACSHA1_32}, SRTPAES128CMHMACSHA1_32},
+			{[]SRTPProfile{SRTPAEADAES128GCM}, []SRTPProfile{SRTPAEADAES256GCM}, 0},
+			{[]SRTPProfile{}, nil, 0},
+			{nil, []SRTPProfile{}, 0},
+		} {
+			p := newPair(t, pairConfig{version: version,
+				net:    quick,
+				client: func(cfg *Config) { cfg.SRTPProfiles = tc.client },
+				server: func(cfg *Config) { cfg.SRTPProfiles = tc.server },
+			})
+			p.start()
+			p.wantConnected("")
+			for i, c := range p.ends {
+				if got, ok := c.SRTPProfile(); got != tc.want || ok != (tc.want != 0) {
+					t.Errorf("%v and %v: end %d has %#x", tc.client, tc.server, i, got)
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestRTO: SetRTT's bounds, and doubling up to the cap.

@@ -9,21 +9,33 @@ import (
 // more than 1+maxCookies.
 const maxOpenings = 16
 
+// maxAnswers bounds the ServerHellos of 1.3 that a client considers: each costs an agreement.
+const maxAnswers = 16
+
 // openings are the ClientHellos that a client has sent, or a server has answered. None of them is authenticated: the first may be somebody
-// else's, or the answer to somebody else's HelloVerifyRequest. So all are kept until the peer's next flight, which has a signature, has said
-// which of them it is about.
+// else's, or the answer to somebody else's HelloVerifyRequest or HelloRetryRequest. So all are kept until the peer's next flight has said which
+// of them it is about: that of 1.2 has a signature, that of 1.3 is in records which only the keys of one of them open.
 type openings struct {
 	all    []opening
 	live   int        // whose flight Conn.flight is
 	hellos reassembly // server: ClientHellos; they are in no order with the messages of the next flight
+	// Client: what ServerHellos of 1.3 make of the openings, as they may be anybody's too.
+	answers []answer
 }
 
 // opening is one of them, and the handshake as it was when its flight was made.
 type opening struct {
-	key    []byte // tells it from the others: client: the cookie; server: the whole ClientHello
+	key    []byte // tells it from the others: client: the cookie, or the whole HelloRetryRequest; server: the whole ClientHello
 	first  uint16 // message_seq with which the peer's next flight begins
-	hs     handshake12
+	hs     handshake
 	flight flight // while another one is live
+}
+
+// answer is a ServerHello of 1.3, and the handshake as it is behind it.
+type answer struct {
+	raw   []byte
+	first uint16 // message_seq of what follows
+	hs    handshake
 }
 
 // What a server and a client must have before they answer with keys: a flight that one signature holds together.
@@ -40,6 +52,7 @@ func (c *Conn) open(key []byte, first uint16) {
 	}
 	o.live = len(o.all)
 	o.all = append(o.all, opening{key: key, first: first, hs: c.hs})
+	c.unacked = c.hs.handshakeKeys()
 }
 
 // setAside makes room in Conn.flight for another opening's.
@@ -49,6 +62,37 @@ func (c *Conn) setAside() {
 	}
 }
 
+// turnTo makes an opening the live one.
+func (c *Conn) turnTo(i int) {
+	o := c.opening
+	if i == o.live {
+		return
+	}
+	rto := c.flight.initialRTO
+	c.setAside()
+	c.flight, o.live = o.all[i].flight, i
+	c.flight.initialRTO = rto
+	c.unacked = o.all[i].hs.handshakeKeys()
+}
+
+// turnOpening gives a former ClientHello its turn when the last one is not answered, now and then: what it was an answer to may have been somebody
+// else's, and the server have got none of ours.
+func (c *Conn) turnOpening() {
+	o := c.opening
+	if !c.cfg.Client || o == nil || len(o.all) < 2 {
+		return
+	}
+	sends, i := c.flight.sends, len(o.all)-1
+	if sends%turnEvery == 0 {
+		i = sends / turnEvery % len(o.all)
+	}
+	c.turnTo(i)
+	c.flight.sends = sends
+}
+
+// turnEvery is how many times the last ClientHello is sent for each time that a former one is.
+const turnEvery = 3
+
 // reopen says whether there is an opening with that key. The peer has asked for its flight again.
 func (c *Conn) reopen(now time.Time, key []byte) bool {
 	o := c.opening
@@ -57,18 +101,48 @@ func (c *Conn) reopen(now time.Time, key []byte) bool {
 			continue
 		}
 		c.stats.FragmentsDuplicate++
-		if i != o.live {
-			rto := c.flight.initialRTO
-			c.setAside()
-			c.flight, o.live = o.all[i].flight, i
-			c.flight.initialRTO = rto
-		}
+		c.turnTo(i)
 		if c.flight.mayRepeat(now) {
 			c.repeatFlight(now)
 		}
 		return true
 	}
 	return false
+}
+
+// settle finds the opening or answer whose keys open a record of epoch 2. It is the one that counts. The record is left for the caller, who has
+// it again.
+func (c *Conn) settle(r record13) (settled bool) {
+	o := c.opening
+	if c.cfg.Client {
+		for i := len(o.answers) - 1; i >= 0; i-- {
+			a := &o.answers[i]
+			if a.hs.v13.opens(r) {
+				c.flight.begin(time.Time{}) // answered, though not completely
+				c.begin13(a.hs, a.first)
+				return true
+			}
+		}
+		return false
+	}
+	for i := len(o.all) - 1; i >= 0; i-- {
+		if a := &o.all[i]; a.hs.handshakeKeys() != nil && a.hs.v13.opens(r) {
+			c.turnTo(i)
+			c.begin13(a.hs, a.first)
+			return true
+		}
+	}
+	return false
+}
+
+// begin13 goes on with a handshake of 1.3 whose keys the peer has, and message_seq first.
+func (c *Conn) begin13(hs handshake, first uint16) {
+	c.hs = hs
+	c.read, c.unacked = hs.v13.read, hs.v13.write
+	c.opening, c.refused = nil, nil
+	c.in.restart(first)
+	c.logSecret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", hs.v13.client)
+	c.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hs.v13.server)
 }
 
 // deliverFlight hands the peer's flight to the handshake when all of it is there, so that what somebody else has sent of it counts only until
@@ -81,6 +155,9 @@ func (c *Conn) deliverFlight(now time.Time) (accepted bool) {
 	all := c.opening.all
 	for i := len(all) - 1; i >= 0; i-- {
 		first := all[i].first
+		if c.cfg.Client && all[i].hs.isRetried() || !c.cfg.Client && all[i].hs.v13 != nil {
+			continue // it is 1.3
+		}
 		if !c.isWhole(now, first, types) {
 			continue
 		}
@@ -98,7 +175,7 @@ func (c *Conn) deliverFlight(now time.Time) (accepted bool) {
 			}
 		}
 		c.in.accept(first + uint16(len(types)-1))
-		c.opening, c.refused = nil, nil
+		c.opening, c.refused, c.unacked = nil, nil, nil
 		return true
 	}
 	return false

@@ -59,6 +59,41 @@ type pairConfig struct {
 	net            simnet.Config
 	client, server func(*Config)
 	noFingerprints bool
+	version        uint16 // of both ends; 0: 1.2, anyVersion: as they like
+}
+
+// anyVersion leaves the choice to the ends.
+const anyVersion = 1
+
+// limit makes a Config of one version.
+func limit(cfg *Config, version uint16) {
+	switch version {
+	case 0:
+		version = Version12
+	case anyVersion:
+		cfg.MinVersion, cfg.MaxVersion = Version12, Version13
+		return
+	}
+	cfg.MinVersion, cfg.MaxVersion = version, version
+}
+
+// measure makes the flight's items follow each other again after a test has changed them.
+func (f *flight) measure() {
+	items := f.items
+	f.items, f.size = nil, 0
+	for _, item := range items {
+		f.add(item.out, item.message)
+	}
+}
+
+// eachVersion runs a test for each version.
+func eachVersion(t *testing.T, f func(t *testing.T, version uint16)) {
+	for _, v := range []struct {
+		name    string
+		version uint16
+	}{{"1.2", Version12}, {"1.3", Version13}} {
+		t.Run(v.name, func(t *testing.T) { f(t, v.version) })
+	}
 }
 
 func newPair(t testing.TB, pc pairConfig) *pair {
@@ -66,6 +101,8 @@ func newPair(t testing.TB, pc pairConfig) *pair {
 	p := &pair{t: t, now: epochStart, wire: simnet.NewWire(pc.seed, pc.net)}
 	cc := Config{Rand: seeded(pc.seed*2 + 100), Client: true, Certificate: clientCert}
 	sc := Config{Rand: seeded(pc.seed*2 + 101), Certificate: serverCert}
+	limit(&cc, pc.version)
+	limit(&sc, pc.version)
 	if pc.client != nil {
 		pc.client(&cc)
 	}

@@ -153,6 +153,39 @@ func (r *reassembly) accept(seq uint16) {
 // reject forgets message seq, so that a better one may come in its place.
 func (r *reassembly) reject(seq uint16) { r.slots[seq-r.next] = assembled{} }
 
+// trim gives back the memory of what is not there.
+func (r *reassembly) trim() {
+	for i := range r.slots {
+		if r.slots[i].raw != nil {
+			return
+		}
+	}
+	r.slots = nil
+}
+
+// hasGap says whether something is there behind something that is not.
+func (r *reassembly) hasGap() bool {
+	missing := false
+	for i := range r.slots {
+		s := &r.slots[i]
+		switch {
+		case s.raw == nil:
+			missing = true
+		case missing:
+			return true
+		case s.missing > 0:
+			for at := range len(s.raw) - messageHeaderLen {
+				if s.have[at/64]&(1<<(at%64)) == 0 {
+					missing = true
+				} else if missing {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // restart forgets everything and goes on with message_seq next.
 func (r *reassembly) restart(next uint16) { *r = reassembly{next: next} }
 

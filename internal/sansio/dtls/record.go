@@ -12,9 +12,12 @@ const (
 
 // Protocol versions on the wire: the ones' complement of 1.0 and so on, as RFC 6347 section 4.1 has it.
 const (
+	Version12 = 0xfefd
+	Version13 = 0xfefc
+
 	version10 = 0xfeff
-	version12 = 0xfefd
-	version13 = 0xfefc
+	version12 = Version12
+	version13 = Version13
 )
 
 const (

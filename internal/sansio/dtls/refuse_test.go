@@ -9,7 +9,7 @@ import (
 
 // TestFinishedInTheClear: a Finished is believed in epoch 1 only. It would verify, but nothing says that the keys are the same.
 func TestFinishedInTheClear(t *testing.T) {
-	p := sabotage(t, func(c *Conn) { c.flight.items[4].epoch = epochPlain })
+	p := sabotage(t, func(c *Conn) { c.flight.items[4].out = &c.plain })
 	p.run(func() bool { return p.now.Sub(epochStart) > time.Second })
 	if s := p.ends[1]; s.hs.complete || s.Stats().DroppedUnexpected == 0 {
 		t.Errorf("server is complete: %v, %+v", s.hs.complete, s.Stats())
@@ -18,26 +18,28 @@ func TestFinishedInTheClear(t *testing.T) {
 
 // TestPlaintextAfterHandshake: once complete, an end repeats its flight for nobody who cannot authenticate the request.
 func TestPlaintextAfterHandshake(t *testing.T) {
-	p := newPair(t, pairConfig{net: quick})
-	p.start()
-	p.wantConnected("")
-	p.settle()
-	sent := p.sent
-	p.now = p.now.Add(time.Minute)
-	for i, c := range p.ends {
-		for seq := range uint16(10) {
-			for _, typ := range []uint8{typeClientHello, typeCertificate, typeFinished, typeServerHelloDone} {
-				c.HandleDatagram(p.now, handshakeRecord(typ, seq, make([]byte, 12)))
+	eachVersion(t, func(t *testing.T, version uint16) {
+		p := newPair(t, pairConfig{version: version, net: quick})
+		p.start()
+		p.wantConnected("")
+		p.settle()
+		sent := p.sent
+		p.now = p.now.Add(time.Minute)
+		for i, c := range p.ends {
+			for seq := range uint16(10) {
+				for _, typ := range []uint8{typeClientHello, typeCertificate, typeFinished, typeServerHelloDone} {
+					c.HandleDatagram(p.now, handshakeRecord(typ, seq, make([]byte, 12)))
+				}
+			}
+			if n := c.Stats().DroppedEpoch; n < 40 {
+				t.Errorf("end %d counts %d", i, n)
 			}
 		}
-		if n := c.Stats().DroppedEpoch; n < 40 {
-			t.Errorf("end %d counts %d", i, n)
+		p.drain()
+		if p.sent != sent {
+			t.Errorf("sent %v, then %v", sent, p.sent)
 		}
-	}
-	p.drain()
-	if p.sent != sent {
-		t.Errorf("sent %v, then %v", sent, p.sent)
-	}
+	})
 }
 
 // sabotageServer runs a handshake in which the server's flight 4 is changed before it leaves.
@@ -49,6 +51,7 @@ func sabotageServer(t *testing.T, change func(c *Conn)) *pair {
 		p.ends[to].HandleDatagram(p.now, b)
 	}
 	change(p.ends[1])
+	p.ends[1].flight.measure()
 	p.drain()
 	return p
 }
@@ -124,7 +127,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		"version of TLS":       func(b []byte) []byte { b[1] = 3; return b },
 		"version 1.0, epoch 1": func(b []byte) []byte { b[2], b[4] = 0xff, 1; return b },
 		"no content":           func(b []byte) []byte { b[11], b[12] = 0, 0; return b[:recordHeaderLen] },
-		"unknown type":         func(b []byte) []byte { b[0] = 26; return b },
+		"unknown type":         func(b []byte) []byte { b[0] = 27; return b },
 	} {
 		was := c.Stats()
 		bad := change(plainRecord(contentHandshake, 1, make([]byte, 40)))
@@ -155,14 +158,16 @@ func TestRecordsThatCannotBe(t *testing.T) {
 }
 
 func TestEmptyCertificate(t *testing.T) {
-	for who := range 2 {
-		p := newPair(t, pairConfig{net: quick})
-		p.ends[who].cfg.Certificate.Chain = nil
-		p.start()
-		if err := p.wantFailed(1-who, nil, "peer has no certificate"); !errors.Is(err, ErrNoCertificate) {
-			t.Error(err)
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for who := range 2 {
+			p := newPair(t, pairConfig{version: version, net: quick})
+			p.ends[who].cfg.Certificate.Chain = nil
+			p.start()
+			if err := p.wantFailed(1-who, nil, "peer has no certificate"); !errors.Is(err, ErrNoCertificate) {
+				t.Error(err)
+			}
 		}
-	}
+	})
 }
 
 // TestBadFinished: a Finished over another transcript is an authenticated contradiction and ends the handshake at once.

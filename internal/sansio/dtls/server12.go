@@ -17,7 +17,7 @@ type serverChoice struct {
 func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 	e := &h.extensions
 	// Versions are ones' complements: 1.0 is the larger number. A client of 1.3 says 1.2 here, and the truth in supported_versions.
-	if h.version > version12 || e.has(extSupportedVersions) && !slices.Contains(e.versions, version12) {
+	if !c.cfg.does(Version12) || h.version > version12 || e.has(extSupportedVersions) && !slices.Contains(e.versions, version12) {
 		return s, refuse(AlertProtocolVersion, ErrVersion)
 	}
 	if !slices.Contains(h.compressions, compressionNull) {
@@ -46,7 +46,7 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 	}
 	key := c.cfg.Certificate.PrivateKey.Public()
 	s.scheme = pickScheme(key, e.schemes)
-	for _, id := range c.cfg.CipherSuites {
+	for _, id := range c.cfg.suites(false) {
 		if suite := suiteByID(id); slices.Contains(h.suites, id) && suite.rsa == (kindOf(key) == keyRSA) {
 			s.suite = suite
 			break
@@ -55,13 +55,18 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 	if s.group == 0 || s.scheme == nil || s.suite == nil {
 		return s, refuse(AlertHandshakeFailure, ErrNothingInCommon)
 	}
+	s.srtp = c.chooseSRTP(e)
+	return s, nil
+}
+
+// chooseSRTP chooses a profile of the client's; 0: none.
+func (c *Conn) chooseSRTP(e *helloExtensions) SRTPProfile {
 	for _, p := range c.cfg.SRTPProfiles {
 		if slices.Contains(e.srtpProfiles, uint16(p)) {
-			s.srtp = p
-			break
+			return p
 		}
 	}
-	return s, nil
+	return 0
 }
 
 // handleClientHello makes flight 4.
@@ -70,12 +75,16 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 	if !ok {
 		return refusef(AlertDecodeError, "malformed ClientHello")
 	}
+	// Who offers 1.3 in supported_versions says nothing with the version in its old place.
+	if c.cfg.does(Version13) && slices.Contains(h.extensions.versions, version13) {
+		return c.handleClientHello13(now, &h, m)
+	}
 	choice, why := c.choose(&h)
 	if why != nil {
 		return why
 	}
 	c.Start(now)
-	c.hs = handshake12{expect: typeCertificate, sendSeq: m.seq, hello: &h, clientRandom: h.random, suite: choice.suite, srtp: choice.srtp}
+	c.hs = handshake{expect: typeCertificate, sendSeq: m.seq, hello: &h, clientRandom: h.random, suite: choice.suite, srtp: choice.srtp}
 	hs := &c.hs
 	own, err := newShare(c.cfg.Rand, choice.group)
 	if err != nil || !c.readRandom(hs.serverRandom[:]) {
@@ -83,6 +92,9 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 		return nil
 	}
 	hs.own = own
+	if c.cfg.does(Version13) {
+		copy(hs.serverRandom[randomLen-len(downgradeTo12):], downgradeTo12)
+	}
 	params := appendServerParams(nil, choice.group, own.PublicKey().Bytes())
 	signed := slices.Concat(h.random[:], hs.serverRandom[:], params)
 	signature, err := choice.scheme.sign(c.cfg.Certificate.PrivateKey, c.cfg.Rand, signed)
@@ -95,16 +107,16 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 	c.setAside()
 	c.flight.begin(now)
 	c.flight.wantsAnswer = true
-	c.addMessage(epochPlain, typeServerHello, c.answer(&h, choice).append)
-	c.addMessage(epochPlain, typeCertificate, c.cfg.Certificate.append)
+	c.addMessage(&c.plain, typeServerHello, c.answer(&h, choice).append)
+	c.addMessage(&c.plain, typeCertificate, c.cfg.Certificate.append)
 	keyExchange := serverKeyExchange{params: params, scheme: choice.scheme.id, signature: signature}
-	c.addMessage(epochPlain, typeServerKeyExchange, keyExchange.append)
+	c.addMessage(&c.plain, typeServerKeyExchange, keyExchange.append)
 	request := certificateRequest{types: []byte{certificateTypeECDSA, certificateTypeRSA}}
 	for i := range signatureSchemes {
 		request.schemes = append(request.schemes, signatureSchemes[i].id)
 	}
-	c.addMessage(epochPlain, typeCertificateRequest, request.append)
-	c.addMessage(epochPlain, typeServerHelloDone, func(b []byte) []byte { return b })
+	c.addMessage(&c.plain, typeCertificateRequest, request.append)
+	c.addMessage(&c.plain, typeServerHelloDone, func(b []byte) []byte { return b })
 	hs.begun = len(hs.transcript.messages)
 	c.open(m.raw, m.seq+1)
 	c.refused = nil
@@ -150,7 +162,7 @@ func (c *Conn) handleCertificateVerify(m message) *HandshakeError {
 	}
 	why := refusef(AlertDecryptError, "no ClientHello for CertificateVerify")
 	for _, o := range c.opening.all {
-		if o.first != m.seq-2 {
+		if o.first != m.seq-2 || o.hs.v13 != nil {
 			continue
 		}
 		o.hs.transcript.messages = append(o.hs.transcript.messages, c.hs.transcript.messages[c.hs.begun:]...)

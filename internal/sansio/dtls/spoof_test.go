@@ -67,44 +67,46 @@ func spoofs() map[string][]byte {
 // TestSpoofs: whatever one datagram of somebody who only knows the addresses says, to whichever end and at whichever point of the handshake,
 // both ends connect to each other, and no transmission more is needed. When the server's first flight is lost as well, one is.
 func TestSpoofs(t *testing.T) {
-	for name, spoof := range spoofs() {
-		for n := range 48 {
-			who, lose, point := n&1, n>>1&1, n>>2 // before the client starts, then every 5 ms
-			p := newPair(t, pairConfig{seed: 1, net: quick})
-			where := fmt.Sprintf("%s to end %d at point %d, lost: %d", name, who, point, lose)
-			inject := func() {
-				p.ends[who].HandleDatagram(p.now, bytes.Clone(spoof))
-				p.drain()
-			}
-			p.ends[1].Start(p.now)
-			if point == 0 {
-				inject()
-			}
-			p.filter = func(from int, b []byte) []byte {
-				if from == 1 && p.now != epochStart && lose > 0 {
-					lose--
-					return nil
+	eachVersion(t, func(t *testing.T, version uint16) {
+		for name, spoof := range spoofs() {
+			for n := range 48 {
+				who, lose, point := n&1, n>>1&1, n>>2 // before the client starts, then every 5 ms
+				p := newPair(t, pairConfig{version: version, seed: 1, net: quick})
+				where := fmt.Sprintf("%s to end %d at point %d, lost: %d", name, who, point, lose)
+				inject := func() {
+					p.ends[who].HandleDatagram(p.now, bytes.Clone(spoof))
+					p.drain()
 				}
-				return b
+				p.ends[1].Start(p.now)
+				if point == 0 {
+					inject()
+				}
+				p.filter = func(from int, b []byte) []byte {
+					if from == 1 && p.now != epochStart && lose > 0 {
+						lose--
+						return nil
+					}
+					return b
+				}
+				limit := 50*time.Millisecond + time.Duration(lose)*minRTO
+				p.start()
+				if point > 0 {
+					p.runTo(p.now.Add(time.Duration(point-1) * 5 * time.Millisecond))
+					inject()
+				}
+				p.wantConnected(where)
+				if took := p.now.Sub(epochStart); took > limit {
+					t.Errorf("%s: connected after %v", where, took)
+				}
+				p.settle()
+				p.send(0, "from the client")
+				p.send(1, "from the server")
+				p.settle()
+				p.wantData(1, where, "from the client")
+				p.wantData(0, where, "from the server")
 			}
-			limit := 50*time.Millisecond + time.Duration(lose)*minRTO
-			p.start()
-			if point > 0 {
-				p.runTo(p.now.Add(time.Duration(point-1) * 5 * time.Millisecond))
-				inject()
-			}
-			p.wantConnected(where)
-			if took := p.now.Sub(epochStart); took > limit {
-				t.Errorf("%s: connected after %v", where, took)
-			}
-			p.settle()
-			p.send(0, "from the client")
-			p.send(1, "from the server")
-			p.settle()
-			p.wantData(1, where, "from the client")
-			p.wantData(0, where, "from the server")
 		}
-	}
+	})
 }
 
 // TestForgedFlightIsJudgedOnce: a whole flight with a signature that does not verify costs its verification once, and its place is free again.
@@ -130,24 +132,26 @@ func TestForgedFlightIsJudgedOnce(t *testing.T) {
 
 // TestSpoofsBeforeTheClient: everything of them at once, long before the true client begins, ends nothing either.
 func TestSpoofsBeforeTheClient(t *testing.T) {
-	p := newPair(t, pairConfig{seed: 1, net: quick})
-	p.ends[1].Start(p.now)
-	all := spoofs()
-	delete(all, "fifteen ClientHellos")
-	for range 3 {
-		for _, spoof := range all {
-			p.ends[1].HandleDatagram(p.now, bytes.Clone(spoof))
-			p.drain()
+	eachVersion(t, func(t *testing.T, version uint16) {
+		p := newPair(t, pairConfig{version: version, seed: 1, net: quick})
+		p.ends[1].Start(p.now)
+		all := spoofs()
+		delete(all, "fifteen ClientHellos")
+		for range 3 {
+			for _, spoof := range all {
+				p.ends[1].HandleDatagram(p.now, bytes.Clone(spoof))
+				p.drain()
+			}
 		}
-	}
-	p.runTo(p.now.Add(20 * time.Second))
-	begin := p.now
-	p.ends[0].Start(p.now)
-	p.drain()
-	p.wantConnected("a late client")
-	if d := p.now.Sub(begin); d > 400*time.Millisecond {
-		t.Errorf("connected after %v", d)
-	}
+		p.runTo(p.now.Add(20 * time.Second))
+		begin := p.now
+		p.ends[0].Start(p.now)
+		p.drain()
+		p.wantConnected("a late client")
+		if d := p.now.Sub(begin); d > 400*time.Millisecond {
+			t.Errorf("connected after %v", d)
+		}
+	})
 }
 
 // TestOpeningsAreBounded: a server answers so many ClientHellos and no more, and repeats itself at the pace of its timer however often they come.

@@ -1,0 +1,100 @@
+package dtls
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// maxAcks bounds the records that are remembered to be acknowledged. What is forgotten comes again, and is acknowledged then.
+const maxAcks = 64
+
+// acks are the records with handshake messages of the peer that we have and have not told it of (RFC 9147 section 7). Those in the clear are
+// never among them: they may be anybody's.
+type acks struct {
+	numbers []recordNumber
+	due     bool      // PollWrite tells
+	at      time.Time // or when it is due; zero: not yet
+}
+
+func (a *acks) note(n recordNumber) {
+	if len(a.numbers) == maxAcks {
+		a.numbers = append(a.numbers[:0], a.numbers[1:]...)
+	}
+	a.numbers = append(a.numbers, n)
+}
+
+// waitForRest makes what has come of a flight be acknowledged when the rest of it does not come soon, or at once when a part is missing. RFC 9147
+// section 7.1: "A reasonable approach here is to set a timer for 1/4 the current retransmit timer value when the first record in the flight is
+// received and then send an ACK when that timer expires."
+func (a *acks) waitForRest(now time.Time, rto time.Duration, gap bool) {
+	switch {
+	case len(a.numbers) == 0 || a.due:
+	case gap:
+		a.due, a.at = true, time.Time{}
+	case a.at.IsZero():
+		a.at = now.Add(rto / 4)
+	}
+}
+
+// take gives as many of the oldest numbers as fit in room bytes, in the order of RFC 9147 section 7: "in numerically increasing order".
+func (a *acks) take(room int) []recordNumber {
+	n := min(len(a.numbers), (room-2)/recordNumberLen)
+	numbers := slices.Clone(a.numbers[:n])
+	slices.SortFunc(numbers, func(a, b recordNumber) int {
+		return cmp.Or(cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.seq, b.seq))
+	})
+	if n == len(a.numbers) {
+		*a = acks{}
+	} else {
+		a.numbers = a.numbers[n:]
+	}
+	return numbers
+}
+
+// appendACK appends the next acknowledgement.
+func (c *Conn) appendACKs(dst []byte) []byte {
+	w := c.write
+	if !c.hs.complete {
+		w = c.unacked
+	}
+	head, tail := w.overhead()
+	numbers := c.acks.take(c.cfg.MTU - head - tail)
+	return c.appendRecord(dst, w, contentACK, appendACK(nil, numbers))
+}
+
+// handleACK takes note of what the peer has of our flight. It has been authenticated: an ACK in the clear counts for nothing.
+func (c *Conn) handleACK(now time.Time, b []byte) {
+	numbers, ok := parseACK(b)
+	if !ok {
+		c.fail(AlertDecodeError, refusef(AlertDecodeError, "malformed ACK"))
+		return
+	}
+	f := &c.flight
+	news := false
+	for _, n := range numbers {
+		news = f.acknowledge(n) || news
+	}
+	switch {
+	case !news:
+	case f.isDone():
+		c.flightAcknowledged()
+	case !f.pending():
+		f.resume(now)
+		c.stats.Retransmissions++
+	}
+}
+
+// flightAcknowledged goes on when the peer has all that we said.
+func (c *Conn) flightAcknowledged() {
+	if c.flight.updatesKeys {
+		// RFC 9147 section 8: "implementations MUST NOT send records with the new keys or send a new KeyUpdate until the previous KeyUpdate has
+		// been acknowledged".
+		w := c.write
+		c.write = newWriteEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, w.secret), w.epoch+1)
+	} else {
+		c.old = nil // the server is complete, and repeats nothing of the handshake's
+	}
+	c.unacked = nil
+	c.flight.begin(time.Time{})
+}

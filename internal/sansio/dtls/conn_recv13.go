@@ -1,0 +1,108 @@
+package dtls
+
+import "time"
+
+// handleSealed takes a record with the header of 1.3.
+func (c *Conn) handleSealed(now time.Time, r record13) {
+	if c.opening != nil {
+		c.deliverMessages(now) // the ServerHello ahead of it
+		if c.opening != nil && !c.settle(r) {
+			c.holdEarly(r.raw)
+			return
+		}
+		if c.state >= StateClosed {
+			c.stats.DroppedInactive++
+			return
+		}
+		c.openSealed(now, r)
+		c.openEarly(now)
+		return
+	}
+	c.openSealed(now, r)
+}
+
+// openSealed takes a record of 1.3 when it is known what the peer has begun.
+func (c *Conn) openSealed(now time.Time, r record13) {
+	k := c.read
+	switch {
+	case k.v13 == nil:
+		c.stats.DroppedEpoch++
+		return
+	case r.epochBits == uint8(k.epoch&unifiedEpoch):
+	case c.old != nil && r.epochBits == uint8(c.old.epoch&unifiedEpoch):
+		if !c.oldUntil.IsZero() && now.After(c.oldUntil) {
+			c.old = nil
+			c.stats.DroppedEpoch++
+			return
+		}
+		k = c.old
+	case !c.hs.complete && r.epochBits == epochData:
+		c.holdEarly(r.raw) // data behind a flight of which a part is missing
+		return
+	default:
+		c.stats.DroppedEpoch++
+		return
+	}
+	plain, typ, seq, ok := k.v13.open(r, k.replay.top)
+	if !ok {
+		c.stats.DroppedBadMAC++
+		if k.failed++; k.failed == maxOpenFailed {
+			c.fail(AlertBadRecordMAC, ErrForged)
+		}
+		return
+	}
+	if !k.replay.fresh(seq) {
+		c.stats.DroppedReplay++
+		return
+	}
+	k.replay.mark(seq)
+	if c.old != nil && k == c.read && c.oldUntil.IsZero() {
+		// RFC 9147 section 8: "receivers MUST retain the pre-update keying material until receipt and successful decryption of a message using the
+		// new keys."
+		c.oldUntil = now.Add(keepOldEpoch)
+	}
+	c.handleContent(now, k, typ, seq, plain)
+}
+
+func (c *Conn) holdEarly(raw []byte) {
+	if !c.early.put(raw) {
+		c.stats.DroppedOverflow++
+	}
+}
+
+// handleContent takes what was in a record of 1.3.
+func (c *Conn) handleContent(now time.Time, k *readEpoch, typ uint8, seq uint64, plain []byte) {
+	switch {
+	case typ == contentApplicationData && k.epoch >= epochData:
+		c.handleData(plain)
+	case typ == contentHandshake:
+		// The reassembly tells what is of the handshake from what is behind it, not one key from the next.
+		if !c.handleFragments(now, uint16(min(k.epoch, epochData)), plain) || c.state >= StateClosed {
+			return
+		}
+		c.noteHandshakeRecord(recordNumber{k.epoch, seq})
+		c.deliverMessages(now)
+	case typ == contentACK:
+		c.handleACK(now, plain)
+	case typ == contentAlert:
+		c.handleAlert(plain)
+	default:
+		// Of padding alone, or of a type that is not known or not in this epoch: RFC 8446 section 5, an implementation "MUST terminate the
+		// connection with an "unexpected_message" alert".
+		c.fail(AlertUnexpectedMessage, refusef(AlertUnexpectedMessage, "peer sent a record of type %d in epoch %d", typ, k.epoch))
+	}
+}
+
+// noteHandshakeRecord makes a record be acknowledged if it has to be.
+func (c *Conn) noteHandshakeRecord(n recordNumber) {
+	if !c.cfg.Client && c.flight.wantsAnswer && !c.hs.complete {
+		// RFC 9147 section 7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement for
+		// the entire flight."
+		c.flight.begin(time.Time{})
+	}
+	if c.cfg.Client && c.hs.complete && n.epoch == epochHandshake {
+		return // our flight is the answer: when this comes again, so does that
+	}
+	c.acks.note(n)
+	c.acks.due = c.acks.due || c.hs.complete
+}

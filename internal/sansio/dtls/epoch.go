@@ -1,0 +1,93 @@
+package dtls
+
+import "time"
+
+// Epochs of 1.3 (RFC 9147 section 6.1). Epoch 1 is that of early data, which we have none of.
+const (
+	epochHandshake = 2
+	epochData      = 3 // and later: one more with each KeyUpdate
+)
+
+// keepOldEpoch is how long the keys of a former epoch are kept when the peer has shown that it has those of the next, for what comes late: in the
+// handshake's, a flight whose acknowledgement was lost. RFC 9147 section 4.2.1 lets it be up to two minutes.
+const keepOldEpoch = 30 * time.Second
+
+// readEpoch is an epoch in which the peer sends: its keys, of 1.2 or of 1.3, and what has come.
+type readEpoch struct {
+	epoch  uint64
+	replay replayWindow
+	v12    *recordCipher
+	v13    *cipher13
+	secret []byte // 1.3: what the next epoch's is derived from; nil in the handshake's
+	failed uint64 // 1.3: records that did not open
+}
+
+// writeEpoch is an epoch in which we send. It has the keys of 1.2 or of 1.3, or none: then it is epoch 0.
+type writeEpoch struct {
+	epoch  uint64
+	next   uint64 // sequence number
+	v12    *recordCipher
+	v13    *cipher13
+	secret []byte // as in readEpoch
+}
+
+func newReadEpoch(s *cipherSuite, secret []byte, epoch uint64) *readEpoch {
+	return &readEpoch{epoch: epoch, v13: newCipher13(s, secret, epoch), secret: secret}
+}
+
+func newWriteEpoch(s *cipherSuite, secret []byte, epoch uint64) *writeEpoch {
+	return &writeEpoch{epoch: epoch, v13: newCipher13(s, secret, epoch), secret: secret}
+}
+
+// overhead is the room that seal needs before and behind the content.
+func (w *writeEpoch) overhead() (head, tail int) {
+	switch {
+	case w.v13 != nil:
+		return w.v13.overhead()
+	case w.v12 != nil:
+		return w.v12.overhead()
+	}
+	return recordHeaderLen, 0
+}
+
+// seal makes the next record of rec, which has room for what overhead says.
+func (w *writeEpoch) seal(rec []byte, typ uint8) {
+	seq := w.next
+	w.next++
+	switch {
+	case w.v13 != nil:
+		w.v13.seal(rec, typ, seq)
+	case w.v12 != nil:
+		w.v12.seal(rec, typ, epochProtected, seq)
+	default:
+		version := uint16(version12)
+		if typ == contentHandshake && rec[recordHeaderLen] == typeClientHello {
+			version = version10 // servers that know no version yet take it from any client
+		}
+		putRecordHeader(rec, typ, version, epochPlain, seq, len(rec)-recordHeaderLen)
+	}
+}
+
+// last is how many application records may be sealed. The record behind them is left for an alert.
+func (w *writeEpoch) last() uint64 {
+	if w.v13 != nil {
+		return maxSealed13
+	}
+	return maxSequence
+}
+
+// updateAt is when a KeyUpdate is due, long before last, as it takes a round trip and may be lost.
+const updateAt = maxSealed13 / 4 * 3
+
+// rest gives back what the next record makes again.
+func (k *readEpoch) rest() {
+	if k != nil && k.v13 != nil {
+		k.v13.rest()
+	}
+}
+
+func (w *writeEpoch) rest() {
+	if w != nil && w.v13 != nil {
+		w.v13.rest()
+	}
+}
