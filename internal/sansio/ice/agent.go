@@ -31,6 +31,9 @@ type Agent struct {
 	nextCheck  time.Time // pace: when the next connectivity check may go
 	advanced   time.Time // the last time that advance was told; deadlines up to it have been dealt with
 
+	embed     *embedding // nil: nothing is embedded, or no more
+	embedding EmbeddingStats
+
 	out    []packet
 	polled int // packets of out that have been polled
 	events []Event
@@ -44,6 +47,9 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	cfg.setDefaults()
 	a := &Agent{cfg: cfg, controlling: cfg.Controlling, cur: newGeneration(cfg.Local)}
+	if cfg.Embedding {
+		a.embed, a.embedding.State = new(embedding), EmbeddingReady
+	}
 	a.rng = rand.New(rand.NewPCG(a.random64(), a.random64()))
 	a.tieBreaker = a.random64()
 	return a
@@ -201,6 +207,9 @@ func (a *Agent) HandleData(now time.Time, local, remote netip.AddrPort) {
 		return
 	}
 	p.hear(now)
+	if a.embedding.State == EmbeddingPending && a.route != nil {
+		a.becomeEmbedding(EmbeddingComplete) // only who has completed the handshake sends data
+	}
 	if a.state == StateDisconnected || a.state == StateChecking {
 		a.advance(now)
 	}
@@ -220,12 +229,17 @@ func (a *Agent) Route() (local, remote netip.AddrPort, ok bool) {
 	return a.route.base, a.route.addr, true
 }
 
-// RTT is the smoothed round-trip time of the route, from checks whose answer is unambiguous.
-func (a *Agent) RTT() (time.Duration, bool) {
-	if a.route == nil || a.route.srtt == 0 {
+// RTT is the smoothed round-trip time of the route, from checks whose answer is unambiguous. If there is none yet, known is false, and rtt is the most
+// that it can be; zero: there is no route.
+func (a *Agent) RTT() (rtt time.Duration, known bool) {
+	switch p := a.route; {
+	case p == nil:
 		return 0, false
+	case p.srtt == 0:
+		return p.slowest, false
+	default:
+		return p.srtt, true
 	}
-	return a.route.srtt, true
 }
 
 // State is the current state.
@@ -251,7 +265,10 @@ func (a *Agent) Close(now time.Time) {
 		return
 	}
 	a.cur, a.old, a.route = newGeneration(a.cur.local), nil, nil
-	a.out, a.polled, a.advanced = nil, 0, now
+	a.out, a.polled, a.advanced, a.embed = nil, 0, now, nil
+	if a.embedding.State < EmbeddingComplete {
+		a.embedding.State = EmbeddingOff
+	}
 	a.setState(StateClosed)
 }
 

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 )
@@ -16,6 +17,7 @@ func (a *Agent) check(now time.Time) {
 	must(a.state == StateClosed || a.advanced.Equal(now) || a.advanced.Before(now), "advanced beyond now")
 	must(a.polled <= len(a.out) && len(a.out)-a.polled <= maxQueued, "%d of %d packets polled", a.polled, len(a.out))
 	must(a.old != a.cur, "one generation twice")
+	a.checkEmbedding(must)
 	must(a.old != nil || a.oldUntil.IsZero(), "a deadline for no generation")
 	for _, g := range a.generations() {
 		waiting, inProgress := 0, 0
@@ -49,6 +51,7 @@ func (a *Agent) check(now time.Time) {
 			case PairSucceeded:
 				must(!p.consented.IsZero() && p.authentic && !g.failed, "pair %v is valid without reason", key)
 			}
+			must(p.unproven >= 0 && (p.unproven == 0 || p.consented.IsZero()), "pair %v has answered, and owes %d bytes", key, p.unproven)
 		}
 		must(waiting == g.waiting && inProgress == g.inProgress, "counted %d %d, have %d %d", waiting, inProgress, g.waiting, g.inProgress)
 		must(len(g.triggered) <= len(g.pairs), "triggered-check queue is longer than the checklist")
@@ -78,4 +81,31 @@ func (a *Agent) check(now time.Time) {
 		t := a.PollTimeout()
 		must(t.IsZero() || t.After(now), "deadline %v is not after %v", t, now)
 	}
+}
+
+// checkEmbedding does the same for what is embedded.
+func (a *Agent) checkEmbedding(must func(ok bool, format string, args ...any)) {
+	e, s := a.embed, a.embedding
+	must(s.DataSent <= s.Sent && s.DataReceived <= s.Received && s.DataReceivedBefore <= s.DataReceived, "embedding: %+v", s)
+	if e == nil {
+		must(s.State == EmbeddingNone || s.State >= EmbeddingComplete, "nothing is embedded in state %v", s.State)
+		return
+	}
+	must(s.State > EmbeddingNone && s.State != EmbeddingComplete && (s.State != EmbeddingOff || len(e.flight) > 0), "embedding goes on in state %v", s.State)
+	must(s.State > EmbeddingReady || len(e.flight) == 0 && s.Sent == 0, "embedding before anybody wants it")
+	must(len(e.flight) == 0 || 0 <= e.next && e.next <= len(e.flight), "datagram %d of %d is next", e.next, len(e.flight))
+	must(len(e.received) <= maxAcks, "%d datagrams are acknowledged", len(e.received))
+	for i, sum := range e.received {
+		must(!slices.Contains(e.received[:i], sum), "a datagram is acknowledged twice")
+	}
+	for _, d := range e.flight {
+		must(d.sum == crc32.ChecksumIEEE(d.data), "a datagram has another checksum")
+	}
+	unproven := 0
+	for _, g := range a.generations() {
+		for _, p := range g.pairs {
+			unproven += p.unproven
+		}
+	}
+	must(unproven <= e.unproven && e.unproven <= maxUnproven, "%d bytes have gone to pairs that do not answer, %d of them to pairs that live", e.unproven, unproven)
 }

@@ -18,6 +18,9 @@ type Config struct {
 	// Local are the credentials of the first generation, from NewCredentials.
 	Local Credentials
 
+	// Embedding says that datagrams of a handshake can be embedded in checks; see Embed. It is done with a peer that does it too.
+	Embedding bool
+
 	// Ta is the pace of connectivity checks, 5 ms. Negative: no pace.
 	Ta time.Duration
 	// InitialRTO is the retransmission timeout where no round-trip time is known, 250 ms.

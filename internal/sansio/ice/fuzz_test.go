@@ -16,10 +16,11 @@ import (
 func FuzzPacket(f *testing.F) {
 	for _, class := range []stun.MessageClass{stun.ClassRequest, stun.ClassSuccessResponse, stun.ClassErrorResponse} {
 		f.Add(uint8(class), []byte("\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\x00\x25\x00\x00"), uint16(2000))
+		f.Add(uint8(class), []byte("\xc0\x71\x00\x04\x12\x34\x56\x78\xc0\x70\x00\x0d\x16\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), uint16(2000))
 		f.Add(uint8(class), []byte("\x00\x20\x00\x08\x00\x01\xa1\x47\xe1\x12\xa6\x43\x00\x09\x00\x04\x00\x00\x04\x57"), uint16(2000))
 	}
 	f.Fuzz(func(t *testing.T, class uint8, attributes []byte, port uint16) {
-		p, check := newCheckedPeer(t, Config{Controlling: class&4 != 0})
+		p, check := newEmbedder(t, Config{Controlling: class&4 != 0}, datagram(1, 100), datagram(2, 900))
 		p.packets()
 		before := p.snapshot()
 		p.send(attributes)
@@ -90,7 +91,24 @@ func TestOperations(t *testing.T) {
 
 func operate(t *testing.T, seed uint64, script []byte) {
 	script = script[:min(len(script), 150)]
-	w := newWorld(t, seed, Config{MaxPairs: 6, MaxRemoteCandidates: 5}, Config{})
+	w := newWorld(t, seed, Config{MaxPairs: 6, MaxRemoteCandidates: 5, Embedding: true}, Config{Embedding: seed%8 != 0})
+	// What is embedded comes as it was, if it comes.
+	embedded := map[string]bool{}
+	w.embedded = func(to int, b []byte) {
+		if !embedded[string(b)] {
+			t.Errorf("agent %d was given %d bytes that nobody has sent", to, len(b))
+		}
+	}
+	embed := func(a *Agent, n, size int) {
+		var flight [][]byte
+		for range n {
+			flight = append(flight, datagram(len(embedded), size))
+			embedded[string(flight[len(flight)-1])] = true
+		}
+		if a.Embeds() {
+			a.Embed(flight)
+		}
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			t.Logf("seed %d, script %x", seed, script)
@@ -155,6 +173,24 @@ func operate(t *testing.T, seed uint64, script []byte) {
 		case 12:
 			if i%7 == 0 {
 				a.SetRemote(w.now, w.credentials(), arg == 0)
+			}
+		case 13:
+			switch arg {
+			case 0, 1:
+				a.AgreeEmbedding(arg == 0)
+			case 2:
+				a.EndEmbedding()
+			case 3:
+				a.Rest()
+			case 4:
+				a.HandleDatagram(datagram(i, 100))
+			default:
+				embed(a, arg-5, 13+i*15)
+			}
+			for d, ok := a.PollFlight(nil); ok; d, ok = a.PollFlight(nil) {
+				if !embedded[string(d)] {
+					t.Errorf("%d bytes leave that nobody has sent", len(d))
+				}
 			}
 		default:
 			w.run(time.Duration(1+arg*arg*arg*20*(1+i%5)) * time.Millisecond) // up to 35 s

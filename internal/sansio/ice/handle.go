@@ -17,69 +17,71 @@ const maxEarly = 50
 // that works may be none of those.
 const reservedReflexive = 16
 
-// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local. b may be changed.
-func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) {
+// HandlePacket takes a datagram that begins with a byte from 0 to 3 and was sent from remote to local. b may be changed. What it returns, unless it
+// is nil, is a datagram of the peer's handshake that was embedded in it, a part of b.
+func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []byte) (embedded []byte) {
 	if a.state == StateClosed {
 		a.dropped.Ended++
-		return
+		return nil
 	}
 	m := a.attributes.lend(b[:len(b):len(b)]) // a checksum is appended to it
 	ok := decode(&m, &a.dropped)
 	switch {
 	case !ok:
 	case m.Type.Class == stun.ClassRequest:
-		ok = a.handleRequest(now, local, remote, &m)
+		embedded, ok = a.handleRequest(now, local, remote, &m)
 	default:
-		ok = a.handleResponse(now, local, remote, &m)
+		embedded, ok = a.handleResponse(now, local, remote, &m)
 	}
 	a.attributes.take(&m)
 	if ok {
 		a.advance(now)
 	}
+	return embedded
 }
 
 // handleRequest answers a check, learns from it, and makes one in return. It reports whether anything changed: nothing has an effect before
 // MESSAGE-INTEGRITY is verified, and what fails that is not answered: an error response would be sent to whoever's address the packet bears.
-func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) bool {
+func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *stun.Message) (embedded []byte, changed bool) {
 	g, peer := a.addressee(m)
 	if g == nil {
 		a.dropped.Username++
-		return false
+		return nil, false
 	}
 	if g.localKey.Check(m) != nil {
 		a.dropped.Integrity++
-		return false
+		return nil, false
 	}
 	if g.failed {
 		a.dropped.Ended++
-		return false
+		return nil, false
 	}
 	l := g.atBase(local)
 	if l == nil {
 		a.dropped.UnknownLocal++
-		return false
+		return nil, false
 	}
 	answer := packet{kind: success, gen: g, id: m.TransactionID, local: local, remote: remote}
 	if answer.unknown, answer.unknowns = unknownAttributes(m); answer.unknowns > 0 {
 		answer.kind, answer.code = failure, stun.CodeUnknownAttribute
 		a.write(answer)
-		return true
+		return nil, true
 	}
 	// The role on the old generation is history: only one side may have taken on another with the restart.
 	if g == a.cur && a.losesTo(m) {
 		a.conflicts++
 		answer.kind, answer.code = failure, stun.CodeRoleConflict
 		a.write(answer)
-		return true
+		return nil, true
 	}
 	p := g.find(local, remote)
 	switch {
 	case p == nil && g != a.cur:
 		a.dropped.OldGeneration++
-		return false
+		return nil, false
 	case p == nil:
 		if p = a.learn(g, l, remote, peer, m); p == nil {
-			return true // the role may have changed
+			return nil, true // the role may have changed
 		}
 	}
 	p.hear(now)
@@ -90,8 +92,9 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 	p.requestsReceived++
 	p.responsesSent++
 	a.write(answer)
+	embedded = a.handleEmbedding(m, nil)
 	if g != a.cur {
-		return true
+		return embedded, true
 	}
 	if !a.controlling && m.Contains(stun.AttrUseCandidate) {
 		// RFC 8445 section 7.3.1.5: a nomination counts at once if the pair is valid, else it is remembered until its check succeeds.
@@ -106,7 +109,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		// as this one is when it has our response. Consent may be asked for at any time.
 		a.begin(p, now)
 	}
-	return true
+	return embedded, true
 }
 
 // addressee returns the generation that a request's USERNAME names, and the peer's part of it.
@@ -192,16 +195,16 @@ func (a *Agent) learn(g *generation, l *Candidate, remote netip.AddrPort, peer [
 }
 
 // handleResponse matches a response with its request. It reports whether anything changed.
-func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *stun.Message) bool {
+func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *stun.Message) (embedded []byte, changed bool) {
 	p, i := a.transaction(m.TransactionID)
 	if p == nil {
 		a.dropped.UnknownResponse++
-		return false
+		return nil, false
 	}
 	g := p.gen
 	if g.remoteKey.Check(m) != nil {
 		a.dropped.Integrity++
-		return false
+		return nil, false
 	}
 	if p.base != local || p.addr != remote {
 		a.dropped.Asymmetric++
@@ -211,40 +214,43 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 		if p.state == PairInProgress {
 			p.become(PairFailed)
 		}
-		return true
+		return nil, true
 	}
 	if _, n := unknownAttributes(m); n > 0 {
 		a.dropped.Malformed++
-		return false
+		return nil, false
 	}
 	t := p.transactions[i]
 	if m.Type.Class == stun.ClassErrorResponse {
 		var code stun.ErrorCodeAttribute
 		if code.GetFrom(m) != nil {
 			a.dropped.Malformed++
-			return false
+			return nil, false
 		}
 		p.end(i)
 		p.responsesReceived++
 		p.hear(now)
 		a.handleError(p, t, code.Code)
-		return true
+		return nil, true
 	}
 	mapped, ok := mappedAddress(m)
 	if !ok {
 		a.dropped.Malformed++
-		return false
+		return nil, false
 	}
 	p.end(i)
 	p.responsesReceived++
 	p.hear(now)
+	a.prove(p)
 	p.consented = now
 	p.consentDue = t.sentAt.Add(a.vary())
 	if t.sends == 1 {
 		p.measure(now.Sub(t.sentAt))
 	} else if p.srtt == 0 {
-		p.consentDue = now // its answer will tell the round-trip time, which DTLS and SCTP wait for
+		p.slowest = now.Sub(t.sentAt)
+		p.consentDue = now // its answer will tell the round-trip time
 	}
+	embedded = a.handleEmbedding(m, &t)
 	a.setMapped(p, mapped)
 	if p.state != PairSucceeded {
 		p.become(PairSucceeded)
@@ -252,7 +258,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	if t.useCandidate && t.controlling && a.wantsNomination(now, p) {
 		p.nominatedAt = now
 	}
-	return true
+	return embedded, true
 }
 
 // transaction finds the request with that identifier.

@@ -31,6 +31,9 @@ type pair struct {
 	rto          time.Duration
 	retransmitAt time.Time // in state InProgress
 
+	unproven int // bytes of embedded datagrams that were sent while consented is zero; zero when it is not
+
+	slowest                                                          time.Duration // from the first request to its answer, while srtt is zero
 	srtt, rtt, totalRTT                                              time.Duration
 	requestsSent, requestsReceived, responsesSent, responsesReceived uint64
 	consentRequestsSent                                              uint64
@@ -43,6 +46,10 @@ type transaction struct {
 	sends        int
 	controlling  bool
 	useCandidate bool
+
+	embeds  bool   // it says what was received of embedded datagrams
+	carries bool   // all its transmissions carry the datagram with CRC-32 sum
+	sum     uint32 //
 }
 
 // maxTransactions bounds what one pair remembers: at the fastest pace of probes, four seconds.

@@ -117,11 +117,12 @@ func (p *peer) request(more ...stun.Setter) []byte {
 	return p.build(append(setters, stun.NewShortTermIntegrity(p.a.LocalCredentials().Pwd), stun.Fingerprint)...)
 }
 
-// success is the correct response to a request of the agent.
-func (p *peer) success(r sentPacket) []byte {
-	return p.build(stun.NewTransactionIDSetter(r.m.TransactionID), stun.BindingSuccess,
-		&stun.XORMappedAddress{IP: r.local.Addr().AsSlice(), Port: int(r.local.Port())},
-		stun.NewShortTermIntegrity(p.creds.Pwd), stun.Fingerprint)
+// success is the correct response to a request of the agent, with more attributes.
+func (p *peer) success(r sentPacket, more ...stun.Setter) []byte {
+	setters := []stun.Setter{stun.NewTransactionIDSetter(r.m.TransactionID), stun.BindingSuccess,
+		&stun.XORMappedAddress{IP: r.local.Addr().AsSlice(), Port: int(r.local.Port())}}
+	setters = append(setters, more...)
+	return p.build(append(setters, stun.NewShortTermIntegrity(p.creds.Pwd), stun.Fingerprint)...)
 }
 
 func (p *peer) failure(r sentPacket, code stun.ErrorCode, pwd string) []byte {
@@ -130,9 +131,11 @@ func (p *peer) failure(r sentPacket, code stun.ErrorCode, pwd string) []byte {
 
 func (p *peer) send(b []byte) { p.sendFrom(p.addr, b) }
 
-func (p *peer) sendFrom(remote netip.AddrPort, b []byte) {
-	p.a.HandlePacket(p.now, p.base, remote, b)
+// sendFrom returns what was embedded in b.
+func (p *peer) sendFrom(remote netip.AddrPort, b []byte) []byte {
+	embedded := p.a.HandlePacket(p.now, p.base, remote, b)
 	p.a.check(p.now)
+	return embedded
 }
 
 // packets takes what the agent has sent.

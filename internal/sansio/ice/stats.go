@@ -63,6 +63,7 @@ type Dropped struct {
 	Limit            uint64 // a peer-reflexive candidate or pair beyond the limits
 	Ended            uint64 // when the agent has failed or is closed
 	Unpolled         uint64 // packets of ours that nobody polled
+	Embedded         uint64 // embedded datagrams that are none
 	RemoteCandidates uint64 // remote candidates that are unsupported, of another generation, or beyond the limit
 }
 
@@ -74,6 +75,7 @@ type Stats struct {
 	Local, Remote     []Candidate
 	RoleConflicts     uint64
 	SelectedPairMoves uint64 // selectedCandidatePairChanges
+	Embedding         EmbeddingStats
 	Dropped           Dropped
 }
 
@@ -84,6 +86,7 @@ func (a *Agent) Stats() Stats {
 		Controlling:       a.controlling,
 		RoleConflicts:     a.conflicts,
 		SelectedPairMoves: a.moves,
+		Embedding:         a.embedding,
 		Dropped:           a.dropped,
 	}
 	for _, c := range a.cur.locals {

@@ -84,7 +84,7 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 
 // PollResponse is PollWrite if what is next is a success response from local to remote that has at most size bytes.
 func (a *Agent) PollResponse(now time.Time, dst []byte, local, remote netip.AddrPort, size int) (b []byte, ok bool) {
-	if a.polled == len(a.out) {
+	if a.polled == len(a.out) || a.Embeds() {
 		return dst, false
 	}
 	if p := &a.out[a.polled]; p.kind != success || p.local != local || p.remote != remote || successSize(remote) > size {
@@ -128,10 +128,12 @@ func (a *Agent) encode(dst []byte, p *packet) []byte {
 		}
 		binary.BigEndian.PutUint32(number[:], p.priority)
 		m.Add(stun.AttrPriority, number[:4])
+		a.appendEmbedding(&m, p)
 	case success:
 		m.Type = stun.BindingSuccess
 		m.WriteHeader()
 		err = stun.XORMappedAddress{IP: p.remote.Addr().WithZone("").AsSlice(), Port: int(p.remote.Port())}.AddTo(&m)
+		a.appendEmbedding(&m, p)
 	case failure:
 		m.Type = stun.BindingError
 		m.WriteHeader()

@@ -48,6 +48,8 @@ type world struct {
 	see func(from int, local, remote netip.AddrPort, b []byte)
 	// data is called with each other datagram that arrives, and whether it is from where it may come from.
 	data func(to int, accepted bool)
+	// embedded is called with each embedded datagram that arrives.
+	embedded func(to int, b []byte)
 	// hear is called with each event.
 	hear func(who int, e Event)
 }
@@ -261,7 +263,9 @@ func (w *world) deliver(to int, p *path, b []byte) {
 			}
 			continue
 		}
-		w.agents[to].HandlePacket(w.now, base, p.addr[1-to], b)
+		if d := w.agents[to].HandlePacket(w.now, base, p.addr[1-to], b); d != nil && w.embedded != nil {
+			w.embedded(to, d)
+		}
 		for i := range b {
 			b[i] = 0xee // the agent may not keep it
 		}

@@ -69,6 +69,10 @@ func (s *Session) answerLines() ([]mline, error) {
 func (s *Session) answerSetup(i int) setup {
 	t := s.pendingRemote.sections[i].applies
 	role := s.cfg.AnsweringRole
+	if role == RoleUnknown && s.offeredSPED() != 0 {
+		// The offerer, who has both descriptions last, sends its ClientHello in its first check, and has the server's flight in the response.
+		role = RoleServer
+	}
 	if u, ok := s.inUse(s.pendingRemote.parsed); ok {
 		role = u.role
 	} else if t.setup == setupActive {

@@ -97,8 +97,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 	if media && mixed {
 		d.Attributes = append(d.Attributes, sdp.Attribute{Key: "extmap-allow-mixed"})
 	}
-	// Not "ice2": RFC 8445, section 10 has it promise that aggressive nomination is not used, which our ICE agent does not promise.
-	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: "trickle"})
+	d.Attributes = append(d.Attributes, sdp.Attribute{Key: "ice-options", Value: s.iceOptions(typ)})
 
 	text := marshal(&d)
 	if n := bytes.Count(text, []byte("\n")); len(lines) > maxSections || n > maxLines || len(text)+32 > maxSize { // its version may grow

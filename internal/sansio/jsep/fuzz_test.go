@@ -37,7 +37,7 @@ func addFixtures(f *testing.F) {
 func FuzzSetRemote(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		s := newTestSession(t, "bobby", withMedia, withInit)
+		s := newTestSession(t, "bobby", withMedia, withInit, withSPED)
 		if _, err := s.SetRemote(Description{Offer, text}); err != nil {
 			var e *Error
 			if !errors.As(err, &e) || s.SignalingState() != Stable {
@@ -60,7 +60,7 @@ func FuzzSetRemote(f *testing.F) {
 			setLocal(t, s, Description{})
 		}
 		// As an answer to an offer of ours.
-		a := newTestSession(t, "alice", withMedia, withInit)
+		a := newTestSession(t, "alice", withMedia, withInit, withSPED)
 		addTrack(t, a, Audio, "mic", "s")
 		addTransceiver(t, a, TransceiverInit{Kind: Video, Direction: SendRecv, Encodings: []Encoding{{RID: "a"}, {RID: "b"}}})
 		a.NeedDataChannel()
@@ -92,7 +92,7 @@ func TestMutatedOffers(t *testing.T) {
 		text := texts[rng.IntN(len(texts))]
 		s := newTestSession(t, "bobby")
 		if seed%4 > 0 {
-			s = newTestSession(t, "bobby", withMedia, withInit)
+			s = newTestSession(t, "bobby", withMedia, withInit, withSPED)
 			addTrack(t, s, Audio+MediaKind(seed&1), "track", "stream")
 		}
 		for range 3 { // each change is on top of those before, so that most offers are about something known
@@ -202,7 +202,7 @@ func operate(t *testing.T, ops []byte) { states(t, ops) }
 // states runs the operations and returns which states were reached, and whether the two agree at the end.
 func states(t *testing.T, ops []byte) (map[SignalingState]bool, bool) {
 	reached := map[SignalingState]bool{}
-	s := [2]*Session{newTestSession(t, "alice", withMedia, withInit), newTestSession(t, "bobby", withOtherMedia, withInit)}
+	s := [2]*Session{newTestSession(t, "alice", withMedia, withInit, withSPED), newTestSession(t, "bobby", withOtherMedia, withInit, withSPED)}
 	sent := [2]Description{} // what each would send next
 	if len(ops) > 500 {
 		ops = ops[:500]
@@ -340,6 +340,9 @@ func agree(t *testing.T, a, b *Session) bool {
 	}
 	if ta.DTLSRole == tb.DTLSRole {
 		t.Fatalf("both are DTLS %vs", ta.DTLSRole)
+	}
+	if ta.SPED != tb.SPED {
+		t.Fatalf("SPED: %v and %v", ta.SPED, tb.SPED)
 	}
 	if !bytes.Equal(ta.LocalSCTPInit, tb.RemoteSCTPInit) || !bytes.Equal(tb.LocalSCTPInit, ta.RemoteSCTPInit) {
 		t.Fatalf("INIT chunks %x and %x, and %x and %x", ta.LocalSCTPInit, ta.RemoteSCTPInit, tb.LocalSCTPInit, tb.RemoteSCTPInit)

@@ -16,12 +16,15 @@ type Config struct {
 	MaxMessageSize int                                   // what we accept; default 262144, negative: any size
 	SCTPPort       uint16                                // default 5000
 	BundlePolicy   BundlePolicy
-	AnsweringRole  DTLSRole // chosen when the offer leaves us the choice; default RoleClient
+	AnsweringRole  DTLSRole // chosen when the offer leaves us the choice; default RoleClient, and RoleServer with SPED
 
 	// NewSCTPInit makes the INIT chunk of the association, for a=sctp-init; it is asked once. CheckSCTPInit says what is wrong with the remote
 	// side's. nil: the attribute is neither offered nor answered.
 	NewSCTPInit   func() ([]byte, error)
 	CheckSCTPInit func(chunk []byte) error
+
+	// SPED offers and answers the handshake of DTLS in connectivity checks, by ICE options.
+	SPED bool
 
 	// Media. The tables are shared by sessions and never changed. A kind without codecs is not supported: its sections are rejected.
 	Codecs     [3][]Codec        // by MediaKind: in order of preference, with the payload types that we offer
@@ -98,9 +101,6 @@ func New(cfg Config) (*Session, error) {
 	}
 	if cfg.SCTPPort == 0 {
 		cfg.SCTPPort = defaultPort
-	}
-	if cfg.AnsweringRole == RoleUnknown {
-		cfg.AnsweringRole = RoleClient
 	}
 	if err := cfg.checkMedia(); err != nil {
 		return nil, err

@@ -80,6 +80,7 @@ func (s *Session) agreedTransport(local, remote *description) *Transport {
 	if ours, theirs := agreedInits(local, remote); ours != "" {
 		t.LocalSCTPInit, t.RemoteSCTPInit = mustDecode(ours), mustDecode(theirs)
 	}
+	t.SPED = agreedSPED(local, remote, i)
 	s.describeControl(t)
 	return t
 }

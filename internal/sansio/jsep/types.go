@@ -156,6 +156,7 @@ type Transport struct {
 
 	RemoteLite         bool
 	RemoteTrickle      bool
+	SPED               bool // both sides take the handshake of DTLS in connectivity checks; known once answered
 	RemoteFingerprints []Fingerprint
 	DTLSRole           DTLSRole // ours; known once answered, provisionally or not
 	ICEControlling     bool     // we made the first offer, or the remote side is lite

@@ -34,6 +34,7 @@ type transportAttributes struct {
 	setup        setup
 	tlsID        string
 	trickle      bool
+	sped         spedOptions
 }
 
 // absent tells that neither ICE nor DTLS is described.
@@ -54,7 +55,9 @@ func (t *transportAttributes) read(a sdp.Attribute) bool {
 		t.pwd = a.Value
 		return validICE(a.Value, 22)
 	case "ice-options":
-		t.trickle = t.trickle || slices.Contains(strings.Fields(a.Value), "trickle")
+		options := strings.Fields(a.Value)
+		t.trickle = t.trickle || slices.Contains(options, "trickle")
+		t.sped.add(options)
 	case "fingerprint":
 		f, accepted, ok := parseFingerprint(a.Value)
 		if ok && accepted && len(t.fingerprints) < maxFingerprints && !slices.Contains(t.fingerprints, f) {
@@ -90,6 +93,7 @@ func (t *transportAttributes) inherit(from *transportAttributes) {
 		t.tlsID = from.tlsID
 	}
 	t.trickle = t.trickle || from.trickle
+	t.sped |= from.sped
 }
 
 // validICE checks an ICE username fragment or password.

@@ -1,0 +1,485 @@
+package ice
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v4"
+
+	"github.com/sansrtc/rtc/internal/simnet"
+)
+
+// datagram is one of a handshake, of n bytes.
+func datagram(number, n int) []byte {
+	b := bytes.Repeat([]byte{byte(number)}, n)
+	b[0] = 22
+	return b
+}
+
+// acks is the attribute that acknowledges datagrams.
+func acks(datagrams ...[]byte) stun.RawAttribute {
+	var v []byte
+	for _, d := range datagrams {
+		v = binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(d))
+	}
+	return stun.RawAttribute{Type: 0xc071, Value: v}
+}
+
+func with(d []byte) stun.RawAttribute { return stun.RawAttribute{Type: 0xc070, Value: d} }
+
+// newEmbedder's agent has agreed to embed, and has a flight and one candidate to check.
+func newEmbedder(t *testing.T, cfg Config, flight ...[]byte) (*peer, sentPacket) {
+	t.Helper()
+	cfg.Embedding = true
+	p := newPeer(t, cfg)
+	p.a.AgreeEmbedding(true)
+	p.answer()
+	p.candidate(p.addr)
+	p.embed(flight...)
+	return p, p.wantRequest("a check to the candidate")
+}
+
+func (p *peer) embed(flight ...[]byte) {
+	p.a.Embed(flight)
+	p.a.check(p.now)
+}
+
+func (p *peer) wantState(what string, want EmbeddingState) {
+	p.t.Helper()
+	if got := p.a.Stats().Embedding.State; got != want {
+		p.t.Fatalf("%s: embedding is %v, not %v", what, got, want)
+	}
+}
+
+// carried says what a message has of embedding: the datagram, and how many it acknowledges; -1: it has no such attribute.
+func carried(m *stun.Message) (d []byte, acknowledged int) {
+	d, _ = m.Get(0xc070)
+	v, err := m.Get(0xc071)
+	if err != nil {
+		return d, -1
+	}
+	return d, len(v) / 4
+}
+
+func (p *peer) wantCarried(what string, s sentPacket, want []byte, acknowledged int) {
+	p.t.Helper()
+	if d, n := carried(s.m); !bytes.Equal(d, want) || n != acknowledged {
+		p.t.Fatalf("%s: it carries %.4x of %d bytes and acknowledges %d; want %.4x of %d and %d", what, d, len(d), n, want, len(want), acknowledged)
+	}
+}
+
+// wantFlight fails unless these datagrams leave by themselves.
+func (p *peer) wantFlight(what string, want ...[]byte) {
+	p.t.Helper()
+	var got [][]byte
+	for d, ok := p.a.PollFlight(nil); ok; d, ok = p.a.PollFlight(nil) {
+		got = append(got, d)
+	}
+	p.a.check(p.now)
+	if !slices.EqualFunc(got, want, bytes.Equal) {
+		p.t.Fatalf("%s: %d datagrams leave by themselves, want %d: %.3x", what, len(got), len(want), got)
+	}
+}
+
+// The attributes are where Chromium has them: acknowledgements first, then the datagram, both under MESSAGE-INTEGRITY. With the largest datagram that libwebrtc
+// makes the packet passes any path.
+func TestEmbeddingOnTheWire(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 900))
+	var types []string
+	for _, a := range check.m.Attributes {
+		types = append(types, fmt.Sprintf("%04x", uint16(a.Type)))
+	}
+	if got, want := strings.Join(types, " "), "0006 802a 0025 0024 c071 c070 0008 8028"; got != want {
+		t.Errorf("attributes %s, want %s", got, want)
+	}
+	p.wantCarried("the first check", check, datagram(1, 900), 0)
+	if len(check.raw) > 1200 {
+		t.Errorf("a check of %d bytes", len(check.raw))
+	}
+	theirs := datagram(2, 900)
+	if got := p.sendFrom(p.addr, p.request(acks(), with(theirs))); !bytes.Equal(got, theirs) {
+		t.Errorf("the owner is given %.4x", got)
+	}
+	// The owner answers at once, and the response to what has brought the question has it.
+	p.embed(datagram(3, 901))
+	p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), datagram(3, 901), 1)
+}
+
+// What does not fit is left out: first the datagram, then the acknowledgements.
+func TestEmbeddingThatDoesNotFit(t *testing.T) {
+	for _, c := range []struct {
+		ufrag        int
+		acknowledged int
+		data         bool
+	}{{4, 4, true}, {256, 4, false}} {
+		p := newPeer(t, Config{Embedding: true})
+		p.creds.Ufrag = strings.Repeat("f", c.ufrag)
+		p.a.AgreeEmbedding(true)
+		p.answer()
+		for i := range 4 {
+			p.a.HandleDatagram(datagram(i, 20))
+		}
+		d := datagram(9, 960)
+		p.embed(d)
+		p.candidate(p.addr)
+		check := p.wantRequest("a check")
+		if !c.data {
+			d = nil
+		}
+		p.wantCarried(fmt.Sprint(c.ufrag), check, d, c.acknowledged)
+		if len(check.raw) > maxEmbedding {
+			t.Errorf("a check of %d bytes", len(check.raw))
+		}
+	}
+}
+
+// "If it is not agreed on", nobody is sent the attributes who has not sent them; a peer that does is answered in kind.
+func TestEmbeddingNotAgreedOn(t *testing.T) {
+	p := newPeer(t, Config{Embedding: true})
+	p.answer()
+	p.candidate(p.addr)
+	p.wantCarried("a check", p.wantRequest("a check"), nil, -1)
+	p.send(p.request())
+	p.wantCarried("a response", p.wantPacket("a response", stun.BindingSuccess), nil, -1)
+	p.wantState("nothing was seen", EmbeddingReady)
+	if got := p.sendFrom(p.addr, p.request(acks(), with(datagram(1, 100)))); got == nil {
+		t.Error("the datagram is not taken")
+	}
+	p.wantState("the peer has begun", EmbeddingConfirmed)
+	p.wantCarried("a response", p.wantPacket("a response", stun.BindingSuccess), nil, 1)
+
+	// Nor is anything taken or told by who does not want it.
+	p = newPeer(t, Config{})
+	p.a.AgreeEmbedding(true)
+	p.answer()
+	if got := p.sendFrom(p.addr, p.request(acks(), with(datagram(1, 100)))); got != nil || p.a.Embeds() {
+		t.Error("the datagram is taken")
+	}
+	p.wantCarried("a response", p.wantPacket("a response", stun.BindingSuccess), nil, -1)
+	p.wantState("not wanted", EmbeddingNone)
+}
+
+// An answer may take back what a provisional one has agreed on.
+func TestEmbeddingIsTakenBack(t *testing.T) {
+	p := newPeer(t, Config{Embedding: true})
+	p.a.AgreeEmbedding(true)
+	p.wantState("agreed", EmbeddingTentative)
+	p.a.AgreeEmbedding(false)
+	p.answer()
+	p.candidate(p.addr)
+	p.wantCarried("a check", p.wantRequest("a check"), nil, -1)
+	p.wantState("taken back", EmbeddingOff)
+}
+
+// A peer that agrees and does not, or whose attributes something takes out: with the first message without them all that was embedded leaves by itself,
+// as soon as there is a way, and the attributes are not seen again.
+func TestEmbeddingIsOff(t *testing.T) {
+	for _, request := range []bool{true, false} {
+		flight := [][]byte{datagram(1, 100), datagram(2, 100)}
+		p, check := newEmbedder(t, Config{Controlling: true}, flight...)
+		p.wantCarried("a check", check, flight[0], 0)
+		if request {
+			p.send(p.request())
+			p.wantState("a request without", EmbeddingOff)
+			p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), nil, -1)
+			p.wantFlight("no route")
+		}
+		p.send(p.success(check))
+		p.wantState("a response without", EmbeddingOff)
+		if p.a.Embeds() {
+			t.Error("more is to be embedded")
+		}
+		p.wantFlight("a route", flight...)
+		if p.a.embed != nil {
+			t.Error("something is kept")
+		}
+		if got := p.sendFrom(p.addr, p.request(acks(), with(datagram(3, 100)))); got != nil {
+			t.Error("what comes late is taken")
+		}
+		p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), nil, -1)
+	}
+}
+
+// A response that says what was received, if nothing, has received its request and what that carried. Without that it says nothing.
+func TestImplicitAcknowledgement(t *testing.T) {
+	flight := [][]byte{datagram(1, 100), datagram(2, 100), datagram(3, 100)}
+	p, check := newEmbedder(t, Config{Controlling: true}, flight...)
+	p.send(p.success(check, acks()))
+	p.wantFlight("the first was acknowledged", flight[1:]...)
+	p.wantState("the peer does it", EmbeddingConfirmed)
+
+	p, check = newEmbedder(t, Config{Controlling: true}, flight...)
+	p.send(p.request(acks())) // so that the response does not end it
+	p.send(p.success(check, with(datagram(9, 50))))
+	p.packets()
+	if len(p.a.embed.flight) != 3 {
+		t.Errorf("of %d datagrams %d are left", len(flight), len(p.a.embed.flight))
+	}
+	p.send(p.request(acks(flight[2], datagram(7, 7), flight[0])))
+	if len(p.a.embed.flight) != 1 {
+		t.Errorf("%d datagrams are left, 2 of 3 were acknowledged", len(p.a.embed.flight))
+	}
+}
+
+// A request that is repeated carries the same datagram as long as that is wanted; when it carries another one, its response acknowledges neither.
+func TestRepeatedRequest(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100), datagram(2, 100))
+	p.advance(300 * time.Millisecond)
+	again := p.wantRequest("the check again")
+	p.wantCarried("the check again", again, datagram(1, 100), 0)
+	p.embed(datagram(3, 100))
+	p.advance(600 * time.Millisecond)
+	p.wantCarried("and again", p.wantRequest("the check once more"), datagram(3, 100), 0)
+	if again.m.TransactionID != check.m.TransactionID {
+		t.Fatal("another transaction")
+	}
+	p.send(p.success(check, acks()))
+	if len(p.a.embed.flight) != 1 {
+		t.Error("what the response may not have seen is acknowledged")
+	}
+}
+
+// The datagrams of a flight take turns in what is sent.
+func TestEmbeddingTakesTurns(t *testing.T) {
+	flight := [][]byte{datagram(1, 100), datagram(2, 100), datagram(3, 100)}
+	p, check := newEmbedder(t, Config{}, flight...)
+	p.wantCarried("check", check, flight[0], 0)
+	p.advance(10 * time.Millisecond) // so that no check goes together with the first response
+	for i := range 7 {
+		p.a.nextCheck = p.now.Add(time.Hour)
+		p.send(p.request(acks()))
+		p.wantCarried(fmt.Sprint("response ", i), p.wantPacket("a response", stun.BindingSuccess), flight[(i+1)%3], 0)
+	}
+	// One that is acknowledged leaves the order of the others alone.
+	p.send(p.request(acks(flight[2])))
+	p.wantCarried("then", p.wantPacket("a response", stun.BindingSuccess), flight[0], 0)
+	p.send(p.request(acks()))
+	p.wantCarried("and then", p.wantPacket("a response", stun.BindingSuccess), flight[1], 0)
+}
+
+// Four datagrams are acknowledged, the last ones, and none is given to the owner twice, by whatever message it comes again.
+func TestEmbeddedTwice(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	for i := range 6 {
+		if p.sendFrom(p.addr, p.request(acks(), with(datagram(10+i, 50)))) == nil || p.sendFrom(p.addr, p.request(acks(), with(datagram(10+i, 50)))) != nil {
+			t.Errorf("datagram %d is not given once", i)
+		}
+		p.packets()
+	}
+	p.a.HandleDatagram(datagram(30, 50)) // by itself
+	if p.sendFrom(p.addr, p.success(check, acks(), with(datagram(30, 50)))) != nil {
+		t.Error("what came by itself is given again")
+	}
+	p.send(p.request(acks()))
+	v, _ := p.wantPacket("a response", stun.BindingSuccess).m.Get(0xc071)
+	if want := acks(datagram(13, 50), datagram(14, 50), datagram(15, 50), datagram(30, 50)).Value; !bytes.Equal(v, want) {
+		t.Errorf("%x are acknowledged, want %x", v, want)
+	}
+	if s := p.a.Stats().Embedding; s.DataReceived != 13 || s.DataReceivedBefore != 7 || s.DataSent == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// "An empty attribute must not be injected", nor what is no DTLS; what acknowledges nonsense acknowledges nothing.
+func TestEmbeddedNonsense(t *testing.T) {
+	p, _ := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	for i, d := range [][]byte{{}, {22}, make([]byte, 100), datagram(1, 12), bytes.Repeat([]byte{0x80}, 100), bytes.Repeat([]byte{64}, 20)} {
+		if p.sendFrom(p.addr, p.request(acks(), with(d))) != nil {
+			t.Errorf("datagram %d is taken", i)
+		}
+		if n := p.a.dropped.Embedded; n != uint64(i+1) {
+			t.Errorf("%d are counted of %d", n, i+1)
+		}
+		p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), datagram(1, 100), 0)
+	}
+	for _, n := range []int{1, 3, 5, 400} {
+		p.send(p.request(stun.RawAttribute{Type: 0xc071, Value: make([]byte, n)}))
+	}
+	if len(p.a.embed.flight) != 1 {
+		t.Error("nonsense acknowledges")
+	}
+}
+
+// Nothing has an effect that MESSAGE-INTEGRITY does not cover.
+func TestEmbeddingWithoutIntegrity(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	cut := p.request(acks(datagram(1, 100)), with(datagram(2, 100)))
+	cut[len(cut)-15] ^= 1
+	user := stun.NewUsername(p.a.LocalCredentials().Ufrag + ":" + p.creds.Ufrag)
+	prio := stun.RawAttribute{Type: stun.AttrPriority, Value: []byte{110, 1, 2, 3}}
+	ours := stun.NewShortTermIntegrity(p.a.LocalCredentials().Pwd)
+	noEffect(t, p, cut, p.build(stun.BindingRequest, user, prio, acks(datagram(1, 100)), with(datagram(2, 100)), stun.Fingerprint),
+		p.build(stun.NewTransactionIDSetter(check.m.TransactionID), stun.BindingSuccess, &stun.XORMappedAddress{IP: p.base.Addr().AsSlice(), Port: 1000},
+			acks(datagram(1, 100)), with(datagram(2, 100)), stun.NewShortTermIntegrity("another"), stun.Fingerprint))
+	p.wantState("nothing came", EmbeddingTentative)
+	// Attributes behind it are nobody's.
+	if p.sendFrom(p.addr, p.build(stun.BindingRequest, user, prio, acks(), ours, with(datagram(2, 100)), stun.Fingerprint)) != nil {
+		t.Error("what is behind MESSAGE-INTEGRITY is taken")
+	}
+}
+
+// A peer may name candidates that are somebody else's: datagrams go to the best few of them, and to all together, whatever comes and goes, no more than
+// a sender's first window.
+func TestEmbeddingToManyCandidates(t *testing.T) {
+	p := newPeer(t, Config{Controlling: true, Embedding: true, Ta: -1, MaxPairs: 10})
+	p.a.AgreeEmbedding(true)
+	p.embed(datagram(1, 900))
+	p.answer()
+	for i := range 20 {
+		_ = p.a.AddRemoteCandidate(p.now, HostCandidate(addr(fmt.Sprintf("198.51.100.%d:1000", i)), p.creds.Ufrag, uint16(1000+i)))
+		p.a.check(p.now)
+	}
+	bytesTo, first := map[string]int{}, 0
+	count := func() {
+		for _, s := range p.packets() {
+			if d, _ := carried(s.m); d != nil {
+				bytesTo[s.remote.String()] += len(d)
+				first += len(d)
+			}
+		}
+	}
+	count()
+	if n := first / 900; n < 4 || n > 16 {
+		t.Errorf("%d datagrams at first", n)
+	}
+	for range 20 {
+		p.advance(250 * time.Millisecond)
+		count()
+	}
+	if first > maxUnproven || first < maxUnproven-900 {
+		t.Errorf("%d bytes went to who has not answered", first)
+	}
+	// Who has answered, or has asked, does not count.
+	before := first
+	p.send(p.request(acks()))
+	p.advance(10 * time.Millisecond)
+	for _, s := range p.packets() {
+		if d, _ := carried(s.m); d != nil {
+			t.Error("more than the limit")
+		}
+		if s.remote == p.addr && s.m.Type == stun.BindingRequest {
+			p.send(p.success(s, acks()))
+		}
+	}
+	p.embed(datagram(2, 900))
+	p.send(p.request(acks()))
+	p.wantCarried("to who has answered", p.wantPacket("a response", stun.BindingSuccess), datagram(2, 900), 0)
+	if first != before {
+		t.Error("the others are sent more")
+	}
+}
+
+// What a pair that answers has taken of the limit is given back.
+func TestEmbeddingIsProven(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 900))
+	if p.a.embed.unproven != 900 {
+		t.Errorf("%d bytes are not proven", p.a.embed.unproven)
+	}
+	p.send(p.success(check, acks()))
+	if p.a.embed.unproven != 0 {
+		t.Errorf("%d bytes are not proven after a response", p.a.embed.unproven)
+	}
+}
+
+// A datagram leaves by the route once: by itself, unless a check or response that goes there takes it. When the route is another one, it leaves there too.
+func TestFlightByTheRoute(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true})
+	p.wantCarried("nothing to say", check, nil, 0)
+	p.embed(datagram(1, 100))
+	p.wantFlight("no route")
+	p.send(p.success(check, acks()))
+	p.wantFlight("a route", datagram(1, 100))
+	p.wantFlight("once")
+	p.embed(datagram(2, 100), datagram(3, 100))
+	p.send(p.request(acks()))
+	p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), datagram(2, 100), 0)
+	p.wantFlight("the other", datagram(3, 100))
+	// The response to a check from elsewhere is no way to the route.
+	p.embed(datagram(4, 100))
+	p.sendFrom(addr("192.0.2.3:3000"), p.request(acks()))
+	p.wantCarried("elsewhere", p.wantPacket("a response", stun.BindingSuccess), datagram(4, 100), 0)
+	p.wantFlight("by the route", datagram(4, 100))
+}
+
+// When both have completed the handshake nothing is embedded any more and nothing is kept. A restart changes nothing about that.
+func TestEmbeddingIsComplete(t *testing.T) {
+	final := datagram(5, 300)
+	for name, c := range map[string]struct {
+		flight [][]byte
+		end    func(p *peer)
+	}{
+		"nothing to say":       {nil, func(p *peer) { p.send(p.request(acks())) }},
+		"acknowledged":         {[][]byte{final}, func(p *peer) { p.send(p.request(acks(final))) }},
+		"without attributes":   {[][]byte{final}, func(p *peer) { p.send(p.request()) }},
+		"data of the peer":     {[][]byte{final}, func(p *peer) { p.a.HandleData(p.now, p.base, p.addr) }},
+		"quiet":                {[][]byte{final}, func(p *peer) { p.a.Rest() }},
+		"implicitly, by check": {[][]byte{final}, func(p *peer) { p.advance(7 * time.Second); p.send(p.success(p.wantRequest("consent"), acks())) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+			p.send(p.success(check, acks()))
+			p.packets()
+			p.embed(c.flight...)
+			p.a.EndEmbedding()
+			p.a.check(p.now)
+			p.wantState("complete at this end", EmbeddingPending)
+			c.end(p)
+			p.a.check(p.now)
+			p.packets()
+			p.wantState("complete", EmbeddingComplete)
+			if p.a.embed != nil {
+				t.Error("something is kept")
+			}
+			p.send(p.request(acks(), with(datagram(7, 100))))
+			p.wantCarried("afterwards", p.wantPacket("a response", stun.BindingSuccess), nil, -1)
+			p.a.Restart(p.now, Credentials{"another", "passwordOfTwentyTwoAndMore"})
+			p.a.AgreeEmbedding(true)
+			p.a.AddLocalCandidate(p.now, HostCandidate(p.base, "another", 65535))
+			p.creds.Pwd += "2"
+			p.answer()
+			p.candidate(p.addr)
+			p.advance(10 * time.Millisecond)
+			p.wantCarried("after a restart", p.wantRequest("a check"), nil, -1)
+			p.wantState("after a restart", EmbeddingComplete)
+		})
+	}
+}
+
+// Two agents carry each other's flights, whatever the path does to them: all of both arrive, each is given once, and unchanged.
+func TestEmbeddingBetweenAgents(t *testing.T) {
+	for seed := range uint64(40) {
+		w := newWorld(t, seed, Config{Embedding: true}, Config{Embedding: true})
+		w.base(0, "192.0.2.1:1000")
+		w.base(1, "192.0.2.2:2000")
+		w.join(simnet.Config{Delay: 20 * time.Millisecond, Loss: float64(seed%4) / 10, Duplicate: 0.1, Reorder: 0.1})
+		var got [2]map[string]int
+		for i, a := range w.agents {
+			got[i] = map[string]int{}
+			a.AgreeEmbedding(true)
+			a.Embed([][]byte{datagram(10*i+1, 800), datagram(10*i+2, 13), datagram(10*i+3, 900)})
+		}
+		w.embedded = func(to int, b []byte) { got[to][string(b)]++ }
+		w.introduce()
+		w.runUntil("all datagrams", time.Minute, func() bool {
+			for _, a := range w.agents {
+				for d, ok := a.PollFlight(nil); ok; d, ok = a.PollFlight(nil) {
+					_ = d // lost
+				}
+			}
+			return len(got[0]) == 3 && len(got[1]) == 3
+		})
+		for to := range got {
+			for i, n := range []int{800, 13, 900} {
+				if times := got[to][string(datagram(10*(1-to)+i+1, n))]; times != 1 {
+					t.Errorf("seed %d: agent %d was given datagram %d %d times", seed, to, i, times)
+				}
+			}
+		}
+	}
+}
