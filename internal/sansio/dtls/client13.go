@@ -172,8 +172,8 @@ func (c *Conn) considerAnswer(i int, h *serverHello, m message) *HandshakeError 
 	x.transcript = newTranscript13(hs.suite.hash, x.prefix())
 	x.transcript.add(hs.transcript.messages)
 	x.transcript.add(m.raw)
-	x.agreed(hs.suite, true, secret)
 	hs.v13 = x
+	c.agreed13(&hs, secret)
 	o.answers = append(o.answers, answer{m.raw, m.seq + 1, hs})
 	return nil
 }

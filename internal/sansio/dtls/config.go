@@ -36,7 +36,7 @@ type Config struct {
 	MaxRTO time.Duration
 	// HandshakeTimeout is how long the handshake may take from Start or the first ClientHello on; 0 means 30 s.
 	HandshakeTimeout time.Duration
-	// KeyLog gets the session's secret in the NSS key log format; nil means that nobody does.
+	// KeyLog gets the session's secrets in the NSS key log format; nil means that nobody does.
 	KeyLog io.Writer
 }
 

@@ -91,10 +91,10 @@ func (c *Conn) readRandom(b []byte) bool {
 }
 
 // logSecret appends a line to the key log (draft-ietf-tls-keylogfile).
-func (c *Conn) logSecret(label string, secret []byte) {
+func (c *Conn) logSecret(hs *handshake, label string, secret []byte) {
 	if c.cfg.KeyLog != nil {
 		// A log that cannot be written to must not end a call.
-		_, _ = fmt.Fprintf(c.cfg.KeyLog, "%s %x %x\n", label, c.hs.clientRandom[:], secret)
+		_, _ = fmt.Fprintf(c.cfg.KeyLog, "%s %x %x\n", label, hs.clientRandom[:], secret)
 	}
 }
 

@@ -77,7 +77,7 @@ func (c *Conn) agreeOn(premaster []byte) {
 	}
 	c.write = &writeEpoch{epoch: uint64(epochProtected), v12: client}
 	c.read = &readEpoch{epoch: uint64(epochProtected), v12: server}
-	c.logSecret("CLIENT_RANDOM", hs.secret)
+	c.logSecret(hs, "CLIENT_RANDOM", hs.secret)
 }
 
 // verifyData is the content of a Finished message (RFC 5246 section 7.4.9) behind the transcript as it is.

@@ -97,16 +97,19 @@ func (x *handshake13) prefix() []byte {
 	return x.retry.prefix
 }
 
-// agreed derives epoch 2. The transcript ends with ServerHello.
-func (x *handshake13) agreed(s *cipherSuite, client bool, shared []byte) {
+// agreed13 derives epoch 2. The transcript ends with ServerHello.
+func (c *Conn) agreed13(hs *handshake, shared []byte) {
+	s, x := hs.suite, hs.v13
 	x.schedule = newSchedule13(s.hash)
 	x.client, x.server = x.schedule.handshake(shared, x.transcript.sum())
 	read, write := x.server, x.client
-	if !client {
+	if !c.cfg.Client {
 		read, write = write, read
 	}
 	x.read = &readEpoch{epoch: epochHandshake, v13: newCipher13(s, read, epochHandshake)}
 	x.write = &writeEpoch{epoch: epochHandshake, v13: newCipher13(s, write, epochHandshake)}
+	c.logSecret(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", x.client)
+	c.logSecret(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", x.server)
 }
 
 // agreedOnData derives the secrets of epoch 3. The transcript ends with the server's Finished.
@@ -240,9 +243,9 @@ func (c *Conn) handleFinished13(now time.Time, m message) *HandshakeError {
 	if !c.cfg.Client {
 		client, server = server, client
 	}
-	c.logSecret("CLIENT_TRAFFIC_SECRET_0", client)
-	c.logSecret("SERVER_TRAFFIC_SECRET_0", server)
-	c.logSecret("EXPORTER_SECRET", x.exporter)
+	c.logSecret(&c.hs, "CLIENT_TRAFFIC_SECRET_0", client)
+	c.logSecret(&c.hs, "SERVER_TRAFFIC_SECRET_0", server)
+	c.logSecret(&c.hs, "EXPORTER_SECRET", x.exporter)
 	c.hs.secret = x.exporter
 	c.old, c.oldUntil = c.read, time.Time{}
 	c.read = newReadEpoch(c.hs.suite, x.dataRead, epochData)

@@ -141,8 +141,6 @@ func (c *Conn) begin13(hs handshake, first uint16) {
 	c.read, c.unacked = hs.v13.read, hs.v13.write
 	c.opening, c.refused = nil, nil
 	c.in.restart(first)
-	c.logSecret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", hs.v13.client)
-	c.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hs.v13.server)
 }
 
 // deliverFlight hands the peer's flight to the handshake when all of it is there, so that what somebody else has sent of it counts only until

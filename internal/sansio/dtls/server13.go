@@ -92,7 +92,7 @@ func (c *Conn) handleClientHello13(now time.Time, h *clientHello, m message) *Ha
 	hello.random = hs.serverRandom
 	hello.extensions.shares = []keyShare{{choice.group, public}}
 	c.addMessage13(&c.plain, typeServerHello, hello.append)
-	x.agreed(choice.suite, false, secret)
+	c.agreed13(hs, secret)
 
 	var ee encryptedExtensions
 	if choice.srtp != 0 {

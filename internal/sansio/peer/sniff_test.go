@@ -24,10 +24,11 @@ type sniffer struct {
 	clientEnd      int      // who sent the ClientHello
 	open           [2]cipher.AEAD
 	iv             [2][]byte
-	tag            [2]uint32 // what a packet has to bear that is sent to that end
-	tsn            [2]uint32 // the last of that end's
-	initial        [2]uint32 // the first of that end's
-	counts         [2]bool   // they are known
+	sealed         map[string]*keys13 // of DTLS 1.3
+	tag            [2]uint32          // what a packet has to bear that is sent to that end
+	tsn            [2]uint32          // the last of that end's
+	initial        [2]uint32          // the first of that end's
+	counts         [2]bool            // they are known
 }
 
 const (
@@ -75,11 +76,17 @@ func describeSTUN(b []byte) string {
 }
 
 var handshakeNames = map[byte]string{0: "HelloRequest", 1: "ClientHello", 2: "ServerHello", 3: "HelloVerifyRequest", 11: "Certificate",
-	12: "ServerKeyExchange", 13: "CertificateRequest", 14: "ServerHelloDone", 15: "CertificateVerify", 16: "ClientKeyExchange", 20: "Finished"}
+	4: "NewSessionTicket", 8: "EncryptedExtensions", 24: "KeyUpdate", 12: "ServerKeyExchange", 13: "CertificateRequest", 14: "ServerHelloDone", 15: "CertificateVerify", 16: "ClientKeyExchange", 20: "Finished"}
 
 func (s *sniffer) describeDTLS(from int, b []byte) string {
 	var list []string
 	for len(b) >= recordHeader {
+		if b[0]>>5 == 1 {
+			var text string
+			text, b = s.describeSealed(from, b)
+			list = append(list, text)
+			continue
+		}
 		n := recordHeader + int(binary.BigEndian.Uint16(b[11:]))
 		if n > len(b) {
 			list = append(list, "cut record")
@@ -147,6 +154,9 @@ func (s *sniffer) decrypt(from int, raw []byte) ([]byte, bool) {
 
 // seal makes a record as from would: with its keys, and a sequence number that it has not come to.
 func (s *sniffer) seal(from int, typ byte, seq uint64, content []byte) []byte {
+	if s.keys(from, 3) != nil {
+		return s.seal13(from, typ, seq, content)
+	}
 	b := binary.BigEndian.AppendUint64([]byte{typ, 0xfe, 0xfd}, 1<<48|seq)
 	ad := binary.BigEndian.AppendUint16(append(slices.Clone(b[3:11]), b[:3]...), uint16(len(content)))
 	nonce := slices.Concat(s.iv[from], b[3:11])
