@@ -298,7 +298,7 @@ func testLocalDescriptionIsNotEdited(t *testing.T, w *world) {
 	answer, err := b.CreateAnswer(nil)
 	p.must(err)
 	edited = answer
-	edited.SDP = strings.Replace(edited.SDP, "a=setup:active", "a=setup:passive", 1)
+	edited.SDP = strings.Replace(edited.SDP, "a=setup:passive", "a=setup:active", 1)
 	wantCategory(t, "edited answer", b.SetLocalDescription(edited), "InvalidModificationError")
 	p.must(b.SetLocalDescription(answer))
 }

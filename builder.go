@@ -282,13 +282,16 @@ func cloneConfiguration(c Configuration) Configuration {
 	return c
 }
 
+// answeringRoles is indexed by DTLSRole.
+var answeringRoles = [...]peer.DTLSRole{DTLSRoleClient: peer.RoleClient, DTLSRoleServer: peer.RoleServer}
+
 // coreConfig is what the core is told of the builder.
 func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config {
 	engine, _ := b.mediaEngine() // check has found no error
 	return peer.Config{
 		Rand:                b.runtime.Rand(),
 		Certificate:         key,
-		PassiveAnswer:       b.dtls.AnsweringRole == DTLSRoleServer,
+		AnsweringRole:       answeringRoles[b.dtls.AnsweringRole],
 		HandshakeTimeout:    b.dtls.HandshakeTimeout,
 		KeyLog:              b.dtls.KeyLogWriter,
 		MaxMessageSize:      b.sctp.MaxMessageSize,
@@ -299,6 +302,7 @@ func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config
 		DisableSNAP:         b.sctp.DisableSNAP,
 		AlwaysData:          b.configuration.AlwaysNegotiateDataChannels,
 		Recycle:             recycle,
+		DisableSPED:         b.ice.DisableSPED,
 		DisconnectedTimeout: b.ice.DisconnectedTimeout,
 		FailedTimeout:       b.ice.FailedTimeout,
 		ConsentInterval:     b.ice.ConsentInterval,

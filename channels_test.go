@@ -211,9 +211,9 @@ func testChannelIDs(t *testing.T, w *world) {
 					return p.rec[0].count("open own") == 6*(round+1) && p.rec[1].count("open own") == 6*(round+1)
 				})
 			}
-			parity := uint16(1) // of the offerer: it is the server, as the answerer is the client by default
-			if role == rtc.DTLSRoleServer {
-				parity = 0
+			parity := uint16(0) // of the offerer: it is the client, as the answerer is the server by default
+			if role == rtc.DTLSRoleClient {
+				parity = 1
 			}
 			seen := map[uint16]bool{0: true, 1: true, 2: true, 3: true}
 			for i := range made {

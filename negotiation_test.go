@@ -486,15 +486,31 @@ func testPranswer(t *testing.T, w *world) {
 	}
 }
 
-// AnsweringRole chooses a=setup of an answer, and the roles hold in later negotiations whoever offers.
+// AnsweringRole chooses a=setup of an answer, and the roles hold in later negotiations whoever offers. By default it is the server's with SPED on both
+// sides, which the descriptions say, and else the client's.
 func TestAnsweringRole(t *testing.T) { everywhere(t, testAnsweringRole) }
 
 func testAnsweringRole(t *testing.T, w *world) {
-	for role, setup := range map[rtc.DTLSRole]string{rtc.DTLSRoleAuto: "active", rtc.DTLSRoleClient: "active", rtc.DTLSRoleServer: "passive"} {
-		t.Run(role.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		role           rtc.DTLSRole
+		without        int // the side that has no SPED; -1: both have
+		setup          string
+		offers, answer string // a=ice-options
+	}{
+		{rtc.DTLSRoleAuto, -1, "passive", "trickle sped googspedv1", "trickle sped googspedv1"},
+		{rtc.DTLSRoleAuto, 0, "active", "trickle", "trickle"},
+		{rtc.DTLSRoleAuto, 1, "active", "trickle sped googspedv1", "trickle"},
+		{rtc.DTLSRoleClient, -1, "active", "trickle sped googspedv1", "trickle sped googspedv1"},
+		{rtc.DTLSRoleServer, 1, "passive", "trickle sped googspedv1", "trickle"},
+	} {
+		setup := c.setup
+		t.Run(fmt.Sprint(c.role, " ", c.without), func(t *testing.T) {
 			p, _, _ := w.connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
-				return b.DTLS(rtc.DTLSOptions{AnsweringRole: role})
+				return b.DTLS(rtc.DTLSOptions{AnsweringRole: c.role}).ICE(rtc.ICEOptions{DisableSPED: i == c.without})
 			})
+			if o, a := attribute(p.pc[0].LocalDescription(), "ice-options"), attribute(p.pc[1].LocalDescription(), "ice-options"); o != c.offers || a != c.answer {
+				t.Errorf("the options are offered as %q, answered as %q", o, a)
+			}
 			if o, a := attribute(p.pc[0].LocalDescription(), "setup"), attribute(p.pc[1].LocalDescription(), "setup"); o != "actpass" || a != setup {
 				t.Errorf("the offer says %q, the answer %q", o, a)
 			}

@@ -28,6 +28,9 @@ type ICEOptions struct {
 	ConsentInterval time.Duration
 	// MaxRemoteCandidates bounds what AddICECandidate and the descriptions may add per ICE generation; default 64.
 	MaxRemoteCandidates int
+	// DisableSPED keeps the DTLS handshake out of connectivity checks (draft-hancke-webrtc-sped), and the options that offer it out of descriptions.
+	// With it, and with a peer that has it too, DTLS is a round trip further when a path is found; without, and with other peers, it begins then.
+	DisableSPED bool
 }
 
 // DTLSRole is W3C's and RFC 8842's role in the DTLS handshake.
@@ -42,7 +45,9 @@ const (
 
 // DTLSOptions are the knobs of DTLS. Zero fields mean the default.
 type DTLSOptions struct {
-	// AnsweringRole is the role taken when an offer leaves the choice: client (a=setup:active), which is the default, or server.
+	// AnsweringRole is the role taken when an offer leaves the choice: client (a=setup:active) or server. The default is server when the
+	// handshake is in connectivity checks (see ICEOptions.DisableSPED), since the offerer then has it behind it one round trip after the answer has
+	// come; and client otherwise.
 	AnsweringRole DTLSRole
 	// HandshakeTimeout is how long a handshake may take before the connection fails; default 30 s.
 	HandshakeTimeout time.Duration

@@ -87,9 +87,10 @@ func (c *Core) check(h *ear) {
 	}
 
 	must(c.stats.SendErrors == 0 || c.sctp == nil || c.sctp.State() == sctp.StateClosed, "the association refused %d messages that a channel had taken", c.stats.SendErrors)
+	must(c.sctp == nil || c.transport.routed, "SCTP without a route")
 	must(c.sctp == nil || c.dtls != nil && c.dtls.State() >= dtls.StateConnected && c.transport.data, "SCTP without DTLS")
 	must(c.sctp != nil || c.closed || !c.burst, "a burst of nothing")
-	must(len(c.early) == 0 || c.sctp == nil && len(c.early) <= maxEarly && (c.closed || c.awaitsAnswer()), "%d packets are kept in %v", len(c.early), c.session.SignalingState())
+	must(len(c.early) == 0 || c.sctp == nil && len(c.early) <= maxEarly && (c.closed || c.keepsEarly()), "%d packets are kept in %v", len(c.early), c.session.SignalingState())
 	must((c.transport.localInit == nil) == (c.transport.remoteInit == nil) && (c.sctp == nil || c.transport.localInit == nil), "INIT chunks of nothing")
 	must(len(c.carry) <= largerMTUs[len(largerMTUs)-1], "carry of %d bytes", len(c.carry))
 	must(c.sctp != nil || len(c.carry) == 0, "carry without SCTP")

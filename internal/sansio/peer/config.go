@@ -20,6 +20,7 @@ type (
 	Description     = jsep.Description
 	DescriptionType = jsep.Type
 	SignalingState  = jsep.SignalingState
+	DTLSRole        = jsep.DTLSRole
 	RemoteCandidate = jsep.RemoteCandidate
 	ICEState        = ice.State
 	Candidate       = ice.Candidate
@@ -54,6 +55,10 @@ const (
 
 	Stable = jsep.Stable
 
+	RoleUnknown = jsep.RoleUnknown
+	RoleClient  = jsep.RoleClient
+	RoleServer  = jsep.RoleServer
+
 	ChannelConnecting = channel.Connecting
 	ChannelOpen       = channel.Open
 	ChannelClosing    = channel.Closing
@@ -79,7 +84,7 @@ type Config struct {
 	Rand        io.Reader
 	Certificate Certificate
 
-	PassiveAnswer    bool // take the server's role when an offer leaves the choice
+	AnsweringRole    DTLSRole // taken when an offer leaves the choice; RoleUnknown: the server's with SPED, else the client's
 	HandshakeTimeout time.Duration
 	KeyLog           io.Writer
 
@@ -94,6 +99,7 @@ type Config struct {
 	// Recycle, if it is set, is given the data of a message that Send took, when it is needed no more.
 	Recycle func(data []byte)
 
+	DisableSPED                                         bool // the handshake of DTLS is not in connectivity checks
 	DisconnectedTimeout, FailedTimeout, ConsentInterval time.Duration
 	MaxRemoteCandidates                                 int
 

@@ -47,7 +47,7 @@ type Core struct {
 	// thresholds keeps bufferedAmountLowThreshold of channels that are not open yet; nil: of none.
 	thresholds map[Handle]int
 
-	early  [][]byte // SCTP packets that came before the answer
+	early  [][]byte // SCTP packets that came before the answer, or before there is a route
 	carry  []byte   // a sealed packet that was longer than the run it was made for
 	rest   rest
 	events events
@@ -59,6 +59,7 @@ type transport struct {
 	known       bool // a section is negotiated, at least offered
 	role        jsep.DTLSRole
 	started     bool // the DTLS handshake
+	routed      bool // there has been a route
 	early       bool // the role was taken from the peer's ClientHello
 	remoteEnded bool
 	data        bool // a data section is negotiated
@@ -103,7 +104,8 @@ func New(cfg Config) (*Core, error) {
 		Codecs:         cfg.Media.Codecs,
 		Extensions:     cfg.Media.Extensions,
 		CNAME:          cfg.Media.CNAME,
-		AnsweringRole:  answeringRole(cfg.PassiveAnswer),
+		AnsweringRole:  cfg.AnsweringRole,
+		SPED:           !cfg.DisableSPED,
 	}
 	if !cfg.DisableSNAP {
 		session.NewSCTPInit = func() ([]byte, error) { return c.cfg.sctp().NewInit() }
@@ -116,13 +118,6 @@ func New(cfg Config) (*Core, error) {
 		c.session.NeedDataChannel()
 	}
 	return c, nil
-}
-
-func answeringRole(passive bool) jsep.DTLSRole {
-	if passive {
-		return jsep.RoleServer
-	}
-	return jsep.RoleClient
 }
 
 // SetWholeDatagrams tells whether datagrams are lost, and not fragmented, when the path does not carry them. If so, they may become larger

@@ -36,7 +36,7 @@ func play(t testing.TB, input []byte) {
 	s := &script{b: input}
 	setup, network := s.byte(), s.byte()
 	var sniff sniffer
-	cfg := Config{PassiveAnswer: setup&1 != 0, ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10, SendBuffer: 100 << 10, AlwaysData: setup&2 != 0,
+	cfg := Config{AnsweringRole: answering(setup&1 != 0), ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10, SendBuffer: 100 << 10, AlwaysData: setup&2 != 0,
 		KeyLog: &sniff.keyLog}
 	held := 0 // buffers of packets
 	cfg.Media = MediaConfig{
@@ -428,7 +428,7 @@ func FuzzHandleRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, stage, how byte, b []byte) {
-		w := newWorld(t, 1, lan, Config{PassiveAnswer: how&1 != 0, ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10})
+		w := newWorld(t, 1, lan, Config{AnsweringRole: answering(how&1 != 0), ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10})
 		stages[int(stage)%len(stages)](w)
 		remote := w.addr[1]
 		if how&2 != 0 {

@@ -18,10 +18,10 @@ const (
 	ppidBinary = 53
 )
 
-// hostile is a connected world whose B sends whatever the test says.
+// hostile is a connected world whose B, the DTLS client, sends whatever the test says.
 func hostile(t *testing.T, cfg Config) (w *world, s *sniffer, a Handle) {
 	s = new(sniffer)
-	cfg.KeyLog = &s.keyLog
+	cfg.KeyLog, cfg.AnsweringRole = &s.keyLog, RoleClient
 	w = newWorld(t, 1, lan, cfg)
 	w.sniff(s)
 	a, _ = w.connect()

@@ -28,7 +28,7 @@ func (w *world) strangers() []netip.AddrPort {
 // checking, during the handshake, when connected.
 func duringSetup(t *testing.T, seed uint64, passive bool, attack func(w *world)) (w *world, a Handle) {
 	t.Helper()
-	w = newWorld(t, seed, lan, Config{PassiveAnswer: passive})
+	w = newWorld(t, seed, lan, Config{AnsweringRole: answering(passive)})
 	attack(w)
 	a = w.open(0, reliable("chat"))
 	offer := w.offer(0)
@@ -209,7 +209,7 @@ func plain(typ byte, content []byte) []byte {
 // CVE-2019-20786 (pion/dtls): application data in the clear was accepted.
 func TestCVE_2019_20786_PlaintextData(t *testing.T) {
 	for _, passive := range []bool{false, true} {
-		w := newWorld(t, 1, lan, Config{PassiveAnswer: passive})
+		w := newWorld(t, 1, lan, Config{AnsweringRole: answering(passive)})
 		var s sniffer
 		w.sniff(&s)
 		w.core[0].cfg.KeyLog = &s.keyLog

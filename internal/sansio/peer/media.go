@@ -141,7 +141,7 @@ func (c *Core) newMedia() *mediaState {
 // RFC 5764 section 4.2: the exporter's bytes are "client_write_SRTP_master_key", "server_write_SRTP_master_key" and the two salts in that order.
 func (c *Core) startMedia() {
 	m := c.media
-	if m == nil || m.keyed || c.dtls == nil || c.dtls.State() != dtls.StateConnected {
+	if m == nil || m.keyed || !c.transport.routed || c.dtls == nil || c.dtls.State() != dtls.StateConnected {
 		return
 	}
 	profile, ok := c.dtls.SRTPProfile()

@@ -95,7 +95,7 @@ func TestEarlyMedia(t *testing.T) {
 	packet[0], packet[1] = 0x80, 96
 	w.deliver(1, w.addr[0], packet)
 	w.see = func(from int, b []byte) bool {
-		if from == 0 && b[0] >= 20 && b[0] <= 63 { // the handshake has begun, so the address is known
+		if from == 0 && w.core[1].ice.Accepts(w.addr[1], w.addr[0]) {
 			w.core[1].HandleRead(w.now, w.addr[1], w.addr[0], slices.Clone(packet), 0)
 		}
 		return true
@@ -164,7 +164,7 @@ func TestHostilePeerOfMedia(t *testing.T) {
 // The keys are the exporter's in both roles, for each profile that the ends may agree on.
 func TestKeysOfMedia(t *testing.T) {
 	for _, passive := range []bool{false, true} {
-		cfg := Config{PassiveAnswer: passive, Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
+		cfg := Config{AnsweringRole: answering(passive), Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
 		w := &mediaWorld{world: newWorld(t, 1, lan, cfg)}
 		w.connectMedia()
 		for i := range w.core {

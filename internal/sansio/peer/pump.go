@@ -32,6 +32,13 @@ func (c *Core) pumpICE(now time.Time) {
 			c.setICEState(ev.State)
 			c.updateConnectionState()
 		case ice.EventRouteChange:
+			if !c.transport.routed {
+				c.transport.routed = true
+				if c.dtls != nil {
+					c.dtls.HoldTimer(now, false)
+					c.startUpper(now) // if the handshake is complete: it can be when its flights are in connectivity checks
+				}
+			}
 			c.startDTLS(now)
 			if r, ok := c.route(); ok && c.media != nil && r != c.media.path {
 				c.media.pathChanged(now, r)
@@ -64,19 +71,33 @@ func (c *Core) newDTLS(now time.Time, client bool) (err error) {
 		Rand:             c.cfg.Rand,
 		Client:           client,
 		Certificate:      c.cfg.Certificate,
-		MTU:              mtu,
+		MTU:              c.handshakeMTU(),
 		HandshakeTimeout: c.cfg.HandshakeTimeout,
 		KeyLog:           c.cfg.KeyLog,
 	})
+	if err == nil && !c.transport.routed {
+		c.dtls.HoldTimer(now, true) // checks are repeated by ICE, with what they carry
+	}
 	return err
 }
 
-// startDTLS begins the handshake as soon as there is a role and a route: on the first valid pair, before nomination.
+// embeddedMTU is the size of handshake datagrams that leave room in a packet for a connectivity check around them; it is libwebrtc's.
+const embeddedMTU = 900
+
+func (c *Core) handshakeMTU() int {
+	if c.ice.Embeds() {
+		return embeddedMTU
+	}
+	return mtu
+}
+
+// startDTLS begins the handshake as soon as there is a role and a way to send: a route, which is the first valid pair, before nomination, or
+// connectivity checks that carry datagrams.
 func (c *Core) startDTLS(now time.Time) {
 	if c.transport.started || c.transport.role == jsep.RoleUnknown {
 		return
 	}
-	if _, ok := c.route(); !ok {
+	if _, ok := c.route(); !ok && !c.ice.Embeds() {
 		return
 	}
 	c.transport.started = true
@@ -93,8 +114,9 @@ func (c *Core) pumpDTLS(now time.Time) {
 		case dtls.EventConnected:
 			c.updateConnectionState()
 			c.rest = rest{since: now}
-			c.startSCTP(now)
-			c.startMedia()
+			c.embedFlight(now, nil)
+			c.ice.EndEmbedding()
+			c.startUpper(now)
 		case dtls.EventFailed:
 			c.pumpSCTP(now) // what came before in this burst is still delivered
 			c.dtlsFailed = true
@@ -117,9 +139,15 @@ func (c *Core) pumpDTLS(now time.Time) {
 	}
 }
 
-// startSCTP runs when the peer is verified and a data section is negotiated, whichever comes last.
+// startUpper begins what is above DTLS.
+func (c *Core) startUpper(now time.Time) {
+	c.startSCTP(now)
+	c.startMedia()
+}
+
+// startSCTP runs when the peer is verified, there is a route and a data section is negotiated, whichever comes last.
 func (c *Core) startSCTP(now time.Time) {
-	if c.sctp != nil || c.dtls == nil || c.dtls.State() != dtls.StateConnected || !c.transport.data {
+	if c.sctp != nil || !c.transport.routed || c.dtls == nil || c.dtls.State() != dtls.StateConnected || !c.transport.data {
 		return
 	}
 	head, tail := c.dtls.Overhead()
@@ -142,7 +170,7 @@ func (c *Core) startSCTP(now time.Time) {
 	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO, or with what DTLS ends by.
 	c.channels.SetRole(c.transport.role == jsep.RoleClient)
 	c.pumpChannels(now)
-	rtt, _ := c.ice.RTT()
+	rtt, _ := c.ice.RTT() // if it is too long, a packet that is lost waits longer; if it were too short, a slow path would be taken for a lossy one
 	c.sctp.Start(now, rtt)
 	for _, p := range c.early {
 		c.handleSCTP(now, p)

@@ -33,7 +33,11 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 	}
 	switch {
 	case b[0] <= 3:
-		c.ice.HandlePacket(now, local, remote, b)
+		if d := c.ice.HandlePacket(now, local, remote, b); d != nil {
+			c.pumpICE(now) // there may be a route before there is what comes by it
+			c.handleDTLS(now, d)
+			c.pump(now)
+		}
 	case b[0] >= 20 && b[0] <= 63:
 		// A datagram from where no authenticated check came from is nobody's: a forged ClientHello must not touch the handshake
 		// (CVE-2023-49786).
@@ -41,6 +45,7 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 			c.stats.DroppedUnauthenticated++
 			return
 		}
+		c.ice.HandleDatagram(b)
 		if c.handleDTLS(now, b) {
 			c.ice.HandleData(now, local, remote)
 			c.pump(now) // so that what waits between two machines is never more than what one datagram carries
@@ -83,7 +88,7 @@ func (c *Core) takeData(now time.Time) (some bool) {
 		switch {
 		case c.sctp != nil:
 			c.handleSCTP(now, p)
-		case c.awaitsAnswer() && len(c.early) < maxEarly:
+		case c.keepsEarly() && len(c.early) < maxEarly:
 			c.early = append(c.early, bytes.Clone(p))
 		default:
 			c.stats.DroppedEarly++
@@ -94,6 +99,9 @@ func (c *Core) takeData(now time.Time) (some bool) {
 
 // maxEarly is how many packets are kept that overtake the answer: whoever gives it has the association before us, and may send its first window.
 const maxEarly = 10
+
+// keepsEarly tells whether SCTP packets may come before the association can be there.
+func (c *Core) keepsEarly() bool { return c.awaitsAnswer() || !c.transport.routed }
 
 // awaitsAnswer tells whether an answer is on its way to us.
 func (c *Core) awaitsAnswer() bool {

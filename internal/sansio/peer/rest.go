@@ -41,6 +41,7 @@ func (c *Core) maybeRest(now time.Time) {
 		}
 		c.events.rest()
 		c.session.Rest()
+		c.ice.Rest()
 		c.channels.Rest()
 		if c.dtls != nil {
 			c.dtls.Rest()

@@ -115,7 +115,7 @@ func (c *Core) apply(now time.Time, change jsep.Change) error {
 	if c.burst {
 		c.EndBurst(now)
 	}
-	if c.sctp != nil || !c.awaitsAnswer() {
+	if c.sctp != nil || !c.keepsEarly() {
 		c.early = nil
 	}
 	return nil
@@ -169,6 +169,7 @@ func (c *Core) applyTransport(now time.Time, change jsep.Change) {
 				Rand:                c.cfg.Rand,
 				Controlling:         t.ICEControlling,
 				Local:               local,
+				Embedding:           !c.cfg.DisableSPED,
 				DisconnectedTimeout: c.cfg.DisconnectedTimeout,
 				FailedTimeout:       c.cfg.FailedTimeout,
 				ConsentInterval:     c.cfg.ConsentInterval,
@@ -186,6 +187,7 @@ func (c *Core) applyTransport(now time.Time, change jsep.Change) {
 	c.ice.SetControlling(now, t.ICEControlling)
 	if remote := (ice.Credentials{Ufrag: t.RemoteUfrag, Pwd: t.RemotePwd}); remote != tr.remote {
 		tr.remote, tr.remoteEnded = remote, false
+		c.ice.AgreeEmbedding(t.SPED)
 		c.ice.SetRemote(now, remote, t.RemoteLite)
 	}
 	for _, line := range t.RemoteCandidates {

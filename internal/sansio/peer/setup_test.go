@@ -23,7 +23,7 @@ func TestSetupInRoundTrips(t *testing.T) {
 		limit              float64
 	}{{false, false, 3}, {true, false, 3.5}, {false, true, 4.5}, {true, true, 4.5}} {
 		for _, rtt := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
-			w := newWorld(t, 1, simnet.Config{Delay: rtt / 2}, Config{PassiveAnswer: c.passive, DisableSNAP: c.handshake})
+			w := newWorld(t, 1, simnet.Config{Delay: rtt / 2}, Config{AnsweringRole: answering(c.passive), DisableSPED: true, DisableSNAP: c.handshake})
 			var ice, dtls, open, first [2]time.Duration
 			var packets [2]int
 			for i, h := range w.ear {

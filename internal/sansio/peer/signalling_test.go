@@ -37,31 +37,37 @@ func replaceLine(d Description, prefix string, with ...string) Description {
 	})
 }
 
-// An offerer answers checks before it has the answer, and sends nothing else; a ClientHello that comes meanwhile is its handshake's first
-// message. However late the answer is, the connection is there as soon as the paths allow.
+// An offerer answers checks before it has the answer, and sends nothing else; a ClientHello that comes meanwhile, in a check or by itself, is its
+// handshake's first message. However late the answer is, the connection is there as soon as the paths allow.
 func TestLateAnswer(t *testing.T) {
-	for _, late := range []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second} {
-		w := newWorld(t, 1, lan)
-		var s sniffer
-		answered := false
-		w.see = func(from int, b []byte) bool {
-			if what := s.describe(from, b); from == 0 && !answered && what != "STUN success response" {
-				w.fatalf("before the answer A sends %s", what)
+	for _, cfg := range []Config{{}, {AnsweringRole: RoleClient}, {AnsweringRole: RoleClient, DisableSPED: true}} {
+		for _, late := range []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second} {
+			w := newWorld(t, 1, lan, cfg)
+			var s sniffer
+			answered := false
+			w.see = func(from int, b []byte) bool {
+				if what := s.describe(from, b); from == 0 && !answered && !strings.HasPrefix(what, "STUN success response") {
+					w.fatalf("before the answer A sends %s", what)
+				}
+				return true
 			}
-			return true
-		}
-		a := w.open(0, reliable("chat"))
-		answer := w.answer(1, w.offer(0))
-		w.run(late)
-		if early := w.core[0].dtls != nil; early != (late > 30*time.Millisecond) {
-			t.Errorf("%v: the ClientHello has come: %v", late, early)
-		}
-		answered = true
-		w.accept(0, answer)
-		begin := w.now
-		w.send1(a, "late")
-		if d := w.now.Sub(begin); d > 5*time.Second {
-			t.Errorf("answer after %v: the first message took %v from there", late, d)
+			a := w.open(0, reliable("chat"))
+			answer := w.answer(1, w.offer(0))
+			w.run(late)
+			hello := 10 * time.Millisecond
+			if cfg.DisableSPED {
+				hello = 30 * time.Millisecond
+			}
+			if early := w.core[0].dtls != nil; early != (cfg.AnsweringRole == RoleClient && late > hello) {
+				t.Errorf("%v: the ClientHello has come: %v", late, early)
+			}
+			answered = true
+			w.accept(0, answer)
+			begin := w.now
+			w.send1(a, "late")
+			if d := w.now.Sub(begin); d > 5*time.Second {
+				t.Errorf("answer after %v: the first message took %v from there", late, d)
+			}
 		}
 	}
 }
@@ -80,7 +86,7 @@ func (w *world) send1(a Handle, text string) {
 // A ClientHello comes early, and the answer then says that its sender is the server: then it was somebody else's, and the role is the answer's.
 func TestAnswerSaysOtherwise(t *testing.T) {
 	hello := clientHello(t)
-	w := newWorld(t, 1, lan, Config{PassiveAnswer: true})
+	w := newWorld(t, 1, lan, Config{AnsweringRole: RoleServer})
 	a := w.open(0, reliable("chat"))
 	answer := w.answer(1, w.offer(0))
 	w.run(15 * time.Millisecond) // B's check has come
@@ -97,7 +103,7 @@ func TestAnswerSaysOtherwise(t *testing.T) {
 
 // clientHello is one of a stranger.
 func clientHello(t testing.TB) (hello []byte) {
-	w := newWorld(t, 99, lan)
+	w := newWorld(t, 99, lan, Config{DisableSPED: true})
 	var s sniffer
 	w.see = func(from int, b []byte) bool {
 		if s.describe(from, b) == "DTLS ClientHello" {
@@ -111,7 +117,7 @@ func clientHello(t testing.TB) (hello []byte) {
 
 // An offer is rolled back after an early ClientHello has come for it: the next offer begins anew, and connects with somebody else.
 func TestRollbackForgetsEarlyClientHello(t *testing.T) {
-	w := newWorld(t, 1, lan)
+	w := newWorld(t, 1, lan, Config{AnsweringRole: RoleClient})
 	a := w.open(0, reliable("chat"))
 	w.answer(1, w.offer(0))
 	w.run(100 * time.Millisecond)
@@ -222,7 +228,7 @@ func TestCVE_2021_28681_GHSA_qwfw_ggxw_577c_WrongFingerprint(t *testing.T) {
 	}
 	for _, passive := range []bool{false, true} {
 		for who := range 2 {
-			w := newWorld(t, 1, lan, Config{PassiveAnswer: passive})
+			w := newWorld(t, 1, lan, Config{AnsweringRole: answering(passive)})
 			w.open(0, reliable("chat"))
 			swap := func(of int, d Description) Description {
 				if of == who {
@@ -240,7 +246,7 @@ func TestCVE_2021_28681_GHSA_qwfw_ggxw_577c_WrongFingerprint(t *testing.T) {
 func TestCVE_2021_28681_SwappedCertificate(t *testing.T) {
 	for _, passive := range []bool{false, true} {
 		for who := range 2 {
-			w := newWorld(t, 1, lan, Config{PassiveAnswer: passive})
+			w := newWorld(t, 1, lan, Config{AnsweringRole: answering(passive)})
 			w.core[who].cfg.Certificate = certificates()[2]
 			w.open(0, reliable("chat"))
 			w.negotiate(0)
@@ -293,7 +299,7 @@ func TestFingerprintKinds(t *testing.T) {
 // fingerprint together, so the agent is told of the credentials behind the core's back.)
 func TestDataBeforeFingerprint(t *testing.T) {
 	for _, right := range []bool{true, false} {
-		w := newWorld(t, 1, lan)
+		w := newWorld(t, 1, lan, Config{AnsweringRole: RoleClient})
 		w.open(0, reliable("chat"))
 		answer := w.answer(1, w.offer(0))
 		creds := w.core[1].ice.LocalCredentials()

@@ -40,7 +40,7 @@ const (
 func (s *sniffer) describe(from int, b []byte) string {
 	switch {
 	case b[0] <= 3:
-		return describeSTUN(b)
+		return s.describeSTUN(from, b)
 	case b[0] >= 20 && b[0] <= 63:
 		return s.describeDTLS(from, b)
 	case isRTP(b):
@@ -52,27 +52,31 @@ func (s *sniffer) describe(from int, b []byte) string {
 	return fmt.Sprintf("unknown %d", b[0])
 }
 
-func describeSTUN(b []byte) string {
+func (s *sniffer) describeSTUN(from int, b []byte) string {
 	m := stun.Message{Raw: slices.Clone(b)}
 	if err := m.Decode(); err != nil {
 		return "not STUN"
 	}
-	s := "STUN " + m.Type.Class.String()
+	text := "STUN " + m.Type.Class.String()
 	var code stun.ErrorCodeAttribute
 	if code.GetFrom(&m) == nil {
-		s += fmt.Sprint(" ", int(code.Code))
+		text += fmt.Sprint(" ", int(code.Code))
 	}
 	for _, a := range m.Attributes {
 		switch a.Type {
 		case stun.AttrICEControlling:
-			s += " controlling"
+			text += " controlling"
 		case stun.AttrICEControlled:
-			s += " controlled"
+			text += " controlled"
 		case stun.AttrUseCandidate:
-			s += " use-candidate"
+			text += " use-candidate"
+		case stun.AttrDtlsInStunAck:
+			text += fmt.Sprint(" acknowledging ", len(a.Value)/4)
+		case stun.AttrDtlsInStun:
+			text += " with " + s.describeDTLS(from, a.Value)
 		}
 	}
-	return s
+	return text
 }
 
 var handshakeNames = map[byte]string{0: "HelloRequest", 1: "ClientHello", 2: "ServerHello", 3: "HelloVerifyRequest", 11: "Certificate",

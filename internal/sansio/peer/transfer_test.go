@@ -40,7 +40,7 @@ func TestRoughPaths(t *testing.T) {
 
 func roughTransfer(t *testing.T, seed uint64) {
 	// In 30 s one handshake in some thousand does not get through.
-	w := newWorld(t, seed, roughPath(seed), Config{PassiveAnswer: seed&1 != 0, HandshakeTimeout: 2 * time.Minute})
+	w := newWorld(t, seed, roughPath(seed), Config{AnsweringRole: answering(seed&1 != 0), HandshakeTimeout: 2 * time.Minute})
 	if seed&2 != 0 {
 		w.segments = 1
 	}

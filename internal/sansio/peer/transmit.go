@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 )
@@ -34,6 +35,7 @@ func (c *Core) route() (r route, ok bool) {
 func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit, ok bool) {
 	buf = buf[:0]
 	if c.ice != nil {
+		c.embedFlight(now, buf)
 		if t.Data, t.Local, t.Remote, ok = c.ice.PollWrite(now, buf); ok {
 			n := 1
 			if t.SegmentSize = len(t.Data); maxSegments > 1 {
@@ -49,7 +51,7 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		return t, false
 	}
 	t.Local, t.Remote = r.local, r.remote
-	if t.Data, ok = c.dtls.PollWrite(now, buf); ok {
+	if t.Data, ok = c.pollHandshake(now, buf); ok {
 		c.ice.HandleSent(now)
 		t.Data = c.join(now, t.Data)
 		return c.sending(t, 1), true
@@ -74,6 +76,29 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		c.pumpSCTP(now) // what has left may have lowered a buffered amount
 	}
 	return t, false
+}
+
+// embedFlight gives ICE what DTLS has to say as long as that is embedded in connectivity checks. buf is scratch.
+func (c *Core) embedFlight(now time.Time, buf []byte) {
+	if c.dtls == nil || !c.ice.Embeds() {
+		return
+	}
+	var flight [][]byte
+	for b, ok := c.dtls.PollWrite(now, buf); ok; b, ok = c.dtls.PollWrite(now, buf) {
+		flight = append(flight, bytes.Clone(b))
+	}
+	if flight != nil {
+		c.ice.Embed(flight)
+	}
+}
+
+// pollHandshake appends the next datagram of DTLS that leaves by itself. One that a check or response to the same address has carried does not: where
+// nothing is lost it would come twice, and where it is lost, DTLS repeats it.
+func (c *Core) pollHandshake(now time.Time, buf []byte) ([]byte, bool) {
+	if b, ok := c.ice.PollFlight(buf); ok {
+		return b, true
+	}
+	return c.dtls.PollWrite(now, buf)
 }
 
 // appendFarewell makes a datagram of the association's last packet, ABORT, and the end of the connection below it.

@@ -59,6 +59,14 @@ type world struct {
 	slot  [2][]byte // what arrived together
 }
 
+// answering is the role of an answerer.
+func answering(passive bool) DTLSRole {
+	if passive {
+		return RoleServer
+	}
+	return RoleClient
+}
+
 func newWorld(t testing.TB, seed uint64, path simnet.Config, configs ...Config) *world {
 	w := &world{
 		t: t, seed: seed, now: epoch, wire: simnet.NewWire(seed, path), segments: 64, rng: rand.New(rand.NewPCG(seed, 3)),
