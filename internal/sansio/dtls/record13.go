@@ -125,7 +125,7 @@ func (k *cipher13) rest() { k.aead, k.sn = nil, nil }
 // overhead is what seal needs before and behind the plaintext.
 func (k *cipher13) overhead() (head, tail int) { return sealedHeaderLen, 1 + tagLen }
 
-// setNonce makes the nonce of record seq: RFC 8446 section 5.3, the number "is padded to the left with zeros to iv_length" and XORed with the iv.
+// setNonce makes the nonce of record seq: RFC 8446 section 5.3, the number, "padded to the left with zeros to iv_length", XORed with the iv.
 // RFC 9147 section 4: "unlike DTLS 1.2, the epoch is not included."
 func (k *cipher13) setNonce(seq uint64) {
 	k.nonce = k.iv
