@@ -9,6 +9,8 @@
 // few UDP ports, and so do all servers: as many as tell all pairs apart, about 170 on each side for 10000. Clients that have an address each
 // need one port only: -runtime server is that, with the servers on one port and the clients on the runtime loop.
 //
+// The times are of setting up one pair, from making its connections until its channel is open, beside the others.
+//
 // Memory is in KiB for each connection: the heap after a garbage collection, stacks, and what the kernel keeps for a socket. Beside it is by
 // how much the process has grown, which contains what the heap's allocator cannot give back.
 package main
@@ -155,6 +157,7 @@ type pair struct {
 	handler        *client
 	client, server *rtc.PeerConnection
 	dc             *rtc.DataChannel
+	took           time.Duration // until dc was open
 }
 
 func run(c config, out io.Writer) error {
@@ -196,7 +199,7 @@ func run(c config, out io.Writer) error {
 		if err := wait(ctx, c.settle); err != nil {
 			return err
 		}
-		row(out, n, made, took, cpu, before, measure())
+		row(out, n, more, took, cpu, before, measure())
 	}
 
 	from := measure()
@@ -277,6 +280,7 @@ func setUp(ctx context.Context, left, atOnce int, one func() (*pair, error)) (pa
 
 // newPair connects a client and a server. On an error it returns what there is of them, to be closed.
 func newPair(ctx context.Context, clients, servers rtc.Builder, stats *exchange) (p *pair, err error) {
+	begin := time.Now()
 	p = &pair{handler: &client{open: make(chan *rtc.DataChannel, 1), stats: stats}}
 	if p.client, err = clients.Handler(p.handler).Build(ctx); err != nil {
 		return nil, err
@@ -302,6 +306,7 @@ func newPair(ctx context.Context, clients, servers rtc.Builder, stats *exchange)
 	}
 	select {
 	case p.dc = <-p.handler.open:
+		p.took = time.Since(begin)
 		return p, nil
 	case <-ctx.Done():
 		return p, errors.New("a pair does not connect")

@@ -6,6 +6,7 @@ import (
 	"os"
 	goruntime "runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -44,15 +45,20 @@ const socketSize = 2816
 
 // header and row print a table: the speed of setting the last of the pairs up, and what all of them cost.
 func header(out io.Writer) {
-	fmt.Fprintf(out, "%8s %10s %10s | %8s %8s %8s %8s | %8s %10s\n",
-		"pairs", "pairs/s", "CPU/pair", "heap", "stacks", "sockets", "memory", "resident", "goroutines")
+	fmt.Fprintf(out, "%8s %10s %10s %9s %9s | %8s %8s %8s %8s | %8s %10s\n",
+		"pairs", "pairs/s", "CPU/pair", "median", "longest", "heap", "stacks", "sockets", "memory", "resident", "goroutines")
 }
 
-func row(out io.Writer, pairs, made int, took, cpu time.Duration, before, now measurement) {
+func row(out io.Writer, pairs int, made []*pair, took, cpu time.Duration, before, now measurement) {
+	var times []time.Duration
+	for _, p := range made {
+		times = append(times, p.took)
+	}
+	slices.Sort(times)
 	n := float64(2*pairs) * 1024
 	heap, stacks, sockets := (now.heap-before.heap)/n, (now.stacks-before.stacks)/n, float64(now.files-before.files)*socketSize/n
-	fmt.Fprintf(out, "%8d %10.0f %7.2f ms | %8.1f %8.1f %8.1f %8.1f | %8.1f %10d\n", pairs,
-		float64(made)/took.Seconds(), ms(cpu)/float64(made), heap, stacks, sockets, heap+stacks+sockets,
+	fmt.Fprintf(out, "%8d %10.0f %7.2f ms %6.0f ms %6.0f ms | %8.1f %8.1f %8.1f %8.1f | %8.1f %10d\n", pairs,
+		float64(len(made))/took.Seconds(), ms(cpu)/float64(len(made)), ms(times[len(times)/2]), ms(times[len(times)-1]), heap, stacks, sockets, heap+stacks+sockets,
 		(now.resident-before.resident)/n, now.goroutines-before.goroutines)
 }
 
