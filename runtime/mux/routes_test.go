@@ -240,9 +240,12 @@ func FuzzRoutes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		r := bare()
+		for n := range rng.IntN(3) {
+			r.locals = append(r.locals, netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(2+n)))
+		}
 		sockets := make([]*socket, 5)
 		for i := range sockets {
-			sockets[i] = &socket{mux: r}
+			sockets[i] = &socket{mux: r, port: rng.IntN(len(r.locals))}
 		}
 		locals := []netip.Addr{{}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::")}
 		now := time.Duration(0)
@@ -254,11 +257,14 @@ func FuzzRoutes(f *testing.F) {
 			case 0, 11, 12:
 				s.owned.close(&r.routes)
 				r.claims.drop(s)
-				sockets[i] = &socket{mux: r}
+				sockets[i] = &socket{mux: r, port: rng.IntN(len(r.locals))}
 			case 1, 2, 13, 14:
 				_ = r.claims.claim(s, fmt.Sprintf("ufrag%d", rng.IntN(12)))
 			case 3, 4, 5, 15, 16, 17, 18, 19:
 				r.asked(s, from, now)
+			case 20, 21:
+				d := &runtime.Datagrams{Local: r.locals[rng.IntN(len(r.locals))], Remote: from, Data: append([]byte{1, 1}, make([]byte, 18)...)}
+				r.find(d, now)
 			case 6:
 				for n := range maxRoutes + 10 {
 					s.learn(local, remote(100+n), now)
