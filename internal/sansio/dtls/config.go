@@ -88,7 +88,7 @@ func (cfg Config) resolve() (Config, error) {
 		cfg.MinVersion = Version12
 	}
 	if cfg.MaxVersion == 0 {
-		cfg.MaxVersion = Version12
+		cfg.MaxVersion = Version13
 	}
 	for _, v := range [...]uint16{cfg.MinVersion, cfg.MaxVersion} {
 		if v != Version12 && v != Version13 {

@@ -91,7 +91,7 @@ func (a *Agent) checkEmbedding(must func(ok bool, format string, args ...any)) {
 		must(s.State == EmbeddingNone || s.State >= EmbeddingComplete, "nothing is embedded in state %v", s.State)
 		return
 	}
-	must(s.State > EmbeddingNone && s.State != EmbeddingComplete && (s.State != EmbeddingOff || len(e.flight) > 0), "embedding goes on in state %v", s.State)
+	must(s.State > EmbeddingNone && (s.State < EmbeddingComplete || len(e.flight) > 0), "embedding goes on in state %v", s.State)
 	must(s.State > EmbeddingReady || len(e.flight) == 0 && s.Sent == 0, "embedding before anybody wants it")
 	must(len(e.flight) == 0 || 0 <= e.next && e.next <= len(e.flight), "datagram %d of %d is next", e.next, len(e.flight))
 	must(len(e.received) <= maxAcks, "%d datagrams are acknowledged", len(e.received))

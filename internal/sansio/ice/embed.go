@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/pion/stun/v4"
 )
@@ -104,7 +105,8 @@ func (a *Agent) Embeds() bool {
 }
 
 // Embed takes the datagrams of a flight, in the place of the one before. They leave in the checks and responses that are sent anyway, and by PollFlight.
-func (a *Agent) Embed(flight [][]byte) {
+// Where there are none and no route, a check to the pair that the peer is heard on is repeated at once.
+func (a *Agent) Embed(now time.Time, flight [][]byte) {
 	if !a.Embeds() {
 		panic("BUG: ice: a flight in embedding state " + a.embedding.State.String())
 	}
@@ -112,6 +114,16 @@ func (a *Agent) Embed(flight [][]byte) {
 	e.flight, e.next = make([]embedded, len(flight)), 0
 	for i, b := range flight {
 		e.flight[i] = embedded{data: b, sum: crc32.ChecksumIEEE(b)}
+	}
+	if a.route != nil || a.polled < len(a.out) {
+		return
+	}
+	for _, p := range a.cur.pairs {
+		if p.authentic && p.state == PairInProgress {
+			p.enqueue()
+			a.advance(now)
+			return
+		}
 	}
 }
 
@@ -128,7 +140,7 @@ func (a *Agent) PollFlight(dst []byte) ([]byte, bool) {
 	}
 	dst = append(dst, e.flight[i].data...)
 	e.flight[i].via = a.route
-	if a.embedding.State == EmbeddingOff {
+	if a.embedding.State >= EmbeddingComplete {
 		e.remove(i)
 		a.dropEmbedding()
 	}
@@ -166,8 +178,8 @@ func (a *Agent) becomeEmbedding(s EmbeddingState) {
 	}
 	a.embedding.State = s
 	switch s {
-	case EmbeddingComplete:
-		a.embed.flight = nil
+	case EmbeddingComplete: // what has never left, as an answer to the peer's last word, still does
+		a.embed.flight = slices.DeleteFunc(a.embed.flight, func(d embedded) bool { return d.via != nil })
 	case EmbeddingOff: // what was lost with the attributes leaves again, by itself
 		for i := range a.embed.flight {
 			a.embed.flight[i].via = nil
@@ -186,7 +198,7 @@ func (a *Agent) dropEmbedding() {
 // handleEmbedding takes what an authenticated request, or a response to t, has of embedding, and returns the datagram if there is a new one.
 func (a *Agent) handleEmbedding(m *stun.Message, t *transaction) (datagram []byte) {
 	e := a.embed
-	if e == nil || a.embedding.State == EmbeddingOff || t != nil && !t.embeds {
+	if e == nil || a.embedding.State >= EmbeddingComplete || t != nil && !t.embeds {
 		return nil
 	}
 	acks, noAcks := m.Get(attrEmbeddedAcks)

@@ -46,7 +46,7 @@ func newEmbedder(t *testing.T, cfg Config, flight ...[]byte) (*peer, sentPacket)
 }
 
 func (p *peer) embed(flight ...[]byte) {
-	p.a.Embed(flight)
+	p.a.Embed(p.now, flight)
 	p.a.check(p.now)
 }
 
@@ -429,6 +429,7 @@ func TestEmbeddingIsComplete(t *testing.T) {
 			p.a.EndEmbedding()
 			p.a.check(p.now)
 			p.wantState("complete at this end", EmbeddingPending)
+			p.wantFlight("the last word", c.flight...)
 			c.end(p)
 			p.a.check(p.now)
 			p.packets()
@@ -451,6 +452,21 @@ func TestEmbeddingIsComplete(t *testing.T) {
 	}
 }
 
+// The peer's data says that its handshake is complete. An answer to its last word, given at the same time, leaves all the same.
+func TestLastWordOfEmbedding(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.send(p.success(check, acks()))
+	p.embed(datagram(2, 40))
+	p.a.EndEmbedding()
+	p.a.HandleData(p.now, p.base, p.addr)
+	p.a.check(p.now)
+	p.wantState("the peer sends data", EmbeddingComplete)
+	p.wantFlight("the last word", datagram(2, 40))
+	if p.a.embed != nil {
+		t.Error("something is kept")
+	}
+}
+
 // Two agents carry each other's flights, whatever the path does to them: all of both arrive, each is given once, and unchanged.
 func TestEmbeddingBetweenAgents(t *testing.T) {
 	for seed := range uint64(40) {
@@ -462,7 +478,7 @@ func TestEmbeddingBetweenAgents(t *testing.T) {
 		for i, a := range w.agents {
 			got[i] = map[string]int{}
 			a.AgreeEmbedding(true)
-			a.Embed([][]byte{datagram(10*i+1, 800), datagram(10*i+2, 13), datagram(10*i+3, 900)})
+			a.Embed(w.now, [][]byte{datagram(10*i+1, 800), datagram(10*i+2, 13), datagram(10*i+3, 900)})
 		}
 		w.embedded = func(to int, b []byte) { got[to][string(b)]++ }
 		w.introduce()

@@ -106,7 +106,7 @@ func operate(t *testing.T, seed uint64, script []byte) {
 			embedded[string(flight[len(flight)-1])] = true
 		}
 		if a.Embeds() {
-			a.Embed(flight)
+			a.Embed(w.now, flight)
 		}
 	}
 	defer func() {

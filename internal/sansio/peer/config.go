@@ -85,6 +85,8 @@ type Config struct {
 	Certificate Certificate
 
 	AnsweringRole    DTLSRole // taken when an offer leaves the choice; RoleUnknown: the server's with SPED, else the client's
+	DTLS12           bool     // offer and accept no newer version of DTLS
+	PostQuantum      bool     // offer X25519MLKEM768 as the DTLS client
 	HandshakeTimeout time.Duration
 	KeyLog           io.Writer
 

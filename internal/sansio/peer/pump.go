@@ -67,10 +67,16 @@ func (c *Core) tellRTT() {
 }
 
 func (c *Core) newDTLS(now time.Time, client bool) (err error) {
+	var newest uint16
+	if c.cfg.DTLS12 {
+		newest = dtls.Version12
+	}
 	c.dtls, err = dtls.New(dtls.Config{
 		Rand:             c.cfg.Rand,
 		Client:           client,
 		Certificate:      c.cfg.Certificate,
+		MaxVersion:       newest,
+		PostQuantum:      c.cfg.PostQuantum,
 		MTU:              c.handshakeMTU(),
 		HandshakeTimeout: c.cfg.HandshakeTimeout,
 		KeyLog:           c.cfg.KeyLog,

@@ -62,13 +62,13 @@ func (s *story) start(t *testing.T, cfg Config) {
 
 func (s *story) command(t *testing.T, f []string) {
 	if f[0] == "world" { // one-way delay in ms [active: the answerer is the DTLS client] [window: the receive buffer is small] [media: there are codecs]
-		// [direct: DTLS is not in the checks] [handshake: of SCTP, since INIT is not in the descriptions]
+		// [direct: DTLS is not in the checks] [1.2: the version of DTLS] [handshake: of SCTP, since INIT is not in the descriptions]
 		ms, err := strconv.Atoi(f[1])
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.delay = time.Duration(ms) * time.Millisecond
-		cfg := Config{KeyLog: &s.keyLog, DisableSPED: slices.Contains(f, "direct"), DisableSNAP: slices.Contains(f, "handshake")}
+		cfg := Config{KeyLog: &s.keyLog, DTLS12: slices.Contains(f, "1.2"), DisableSPED: slices.Contains(f, "direct"), DisableSNAP: slices.Contains(f, "handshake")}
 		if slices.Contains(f, "active") {
 			cfg.AnsweringRole = RoleClient
 		}

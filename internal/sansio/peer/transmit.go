@@ -88,7 +88,7 @@ func (c *Core) embedFlight(now time.Time, buf []byte) {
 		flight = append(flight, bytes.Clone(b))
 	}
 	if flight != nil {
-		c.ice.Embed(flight)
+		c.ice.Embed(now, flight)
 	}
 }
 

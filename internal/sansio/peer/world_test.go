@@ -52,7 +52,9 @@ type world struct {
 	unread    bool // events stay in the cores
 	unchecked bool
 	// see is called with each datagram that is sent, and says whether it goes on the wire.
-	see   func(from int, b []byte) bool
+	see func(from int, b []byte) bool
+	// alter, if it is set, is what the path makes of a datagram.
+	alter func(from int, b []byte) []byte
 	sent  [2]int // datagrams
 	steps int
 	slab  [64 << 10]byte
@@ -298,6 +300,9 @@ func (w *world) transmit(from int, t Transmit) {
 		w.sent[from]++
 		if t.Local != w.addr[from] || t.Remote != w.addr[1-from] {
 			continue // there is nobody
+		}
+		if w.alter != nil {
+			b = w.alter(from, b)
 		}
 		if w.see == nil || w.see(from, b) {
 			w.wire.Send(w.now, from, b)
