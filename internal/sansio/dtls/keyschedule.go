@@ -2,9 +2,9 @@ package dtls
 
 import (
 	"crypto"
-	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
-	"hash"
 )
 
 // labelPrefix is DTLS 1.3's own. RFC 9147 section 5.9: "that label SHALL be "dtls13" [...] Note that there is no trailing space".
@@ -13,35 +13,74 @@ const labelPrefix = "dtls13"
 // maxLabel is what HkdfLabel's field leaves for a label behind the prefix.
 const maxLabel = 255 - len(labelPrefix)
 
-// expandLabel is HKDF-Expand-Label (RFC 8446 section 7.1).
-func expandLabel(h crypto.Hash, secret []byte, label string, context []byte, n int) []byte {
-	return expandWith(hmac.New(h.New, secret), label, context, n)
+// maxHashLen is SHA-384's, the longest.
+const maxHashLen = 48
+
+// appendHMAC appends HMAC (RFC 2104) of a message in pieces. With crypto/hmac each key costs half a kB on the heap; a handshake has 26 on either
+// side, most of them used once, and that was a twentieth of its CPU time.
+func appendHMAC(dst []byte, h crypto.Hash, key []byte, message ...[]byte) []byte {
+	var room [256]byte // for all that is not exported under a long label
+	b := appendPad(room[:0], h, key, 0x36)
+	for _, piece := range message {
+		b = append(b, piece...)
+	}
+	var inner [maxHashLen]byte
+	sum := appendSum(inner[:0], h, b)
+	return appendSum(dst, h, append(appendPad(room[:0], h, key, 0x5c), sum...))
 }
 
-// expandWith is HKDF-Expand-Label with the HMAC of a secret from which more than one thing is derived. It is RFC 5869's HKDF-Expand(secret,
-// HkdfLabel, n), where T(i) = HMAC-Hash(secret, T(i-1) | HkdfLabel | i).
+// appendPad appends a block of the key XORed with the byte fill.
+func appendPad(b []byte, h crypto.Hash, key []byte, fill byte) []byte {
+	size := 128
+	if h == crypto.SHA256 {
+		size = 64
+	}
+	for i := range size {
+		b = append(b, fill)
+		if i < len(key) {
+			b[len(b)-1] ^= key[i]
+		}
+	}
+	return b
+}
+
+// appendSum appends the hash of b.
+func appendSum(dst []byte, h crypto.Hash, b []byte) []byte {
+	if h == crypto.SHA256 {
+		sum := sha256.Sum256(b)
+		return append(dst, sum[:]...)
+	}
+	sum := sha512.Sum384(b)
+	return append(dst, sum[:]...)
+}
+
+// expandLabel is HKDF-Expand-Label (RFC 8446 section 7.1).
+func expandLabel(h crypto.Hash, secret []byte, label string, context []byte, n int) []byte {
+	out := make([]byte, n)
+	fillLabel(out, h, secret, label, context)
+	return out
+}
+
+// fillLabel is expandLabel for as many bytes as out has. It is RFC 5869's HKDF-Expand(secret, HkdfLabel, length), where
+// T(i) = HMAC-Hash(secret, T(i-1) | HkdfLabel | i).
 //
 //	uint16 length; opaque label<7..255> = "dtls13" + Label; opaque context<0..255>;
-func expandWith(mac hash.Hash, label string, context []byte, n int) []byte {
-	if len(label) > maxLabel || len(context) > 255 || n > 255*mac.Size() {
+func fillLabel(out []byte, h crypto.Hash, secret []byte, label string, context []byte) {
+	if len(label) > maxLabel || len(context) > 255 || len(out) > 255*h.Size() {
 		panic("BUG: dtls: HKDF label, context or length too long")
 	}
 	info := make([]byte, 0, 128)
-	info = binary.BigEndian.AppendUint16(info, uint16(n))
+	info = binary.BigEndian.AppendUint16(info, uint16(len(out)))
 	info = append(info, byte(len(labelPrefix)+len(label)))
 	info = append(info, labelPrefix...)
 	info = append(info, label...)
 	info = appendVector8(info, context)
 	info = append(info, 0)
-	out := make([]byte, 0, n+mac.Size())
-	for last := out; len(out) < n; last = out[len(out)-mac.Size():] {
+	var last [maxHashLen]byte
+	for t := last[:0]; len(out) > 0; out = out[copy(out, t):] {
 		info[len(info)-1]++
-		mac.Reset()
-		mac.Write(last)
-		mac.Write(info)
-		out = mac.Sum(out)
+		t = appendHMAC(last[:0], h, secret, t, info)
 	}
-	return out[:n]
 }
 
 // deriveSecret is Derive-Secret (RFC 8446 section 7.1), with the hash of the messages in place of the messages.
@@ -64,14 +103,12 @@ func newSchedule13(h crypto.Hash) schedule13 {
 
 // extract is HKDF-Extract (RFC 5869 section 2.2) with the secret so far as the salt.
 func (s *schedule13) extract(input []byte) {
-	mac := hmac.New(s.hash.New, s.secret)
-	mac.Write(input)
-	s.secret = mac.Sum(nil)
+	s.secret = appendHMAC(nil, s.hash, s.secret, input)
 }
 
 // next goes on to the handshake secret, and from there to the master secret.
 func (s *schedule13) next(input []byte) {
-	s.secret = deriveSecret(s.hash, s.secret, "derived", s.hash.New().Sum(nil))
+	s.secret = deriveSecret(s.hash, s.secret, "derived", appendSum(nil, s.hash, nil))
 	s.extract(input)
 }
 
@@ -79,19 +116,17 @@ func (s *schedule13) next(input []byte) {
 // the handshake.
 func (s *schedule13) handshake(shared, transcriptHash []byte) (client, server []byte) {
 	s.next(shared)
-	mac := hmac.New(s.hash.New, s.secret)
-	return expandWith(mac, "c hs traffic", transcriptHash, s.hash.Size()), expandWith(mac, "s hs traffic", transcriptHash, s.hash.Size())
+	return deriveSecret(s.hash, s.secret, "c hs traffic", transcriptHash), deriveSecret(s.hash, s.secret, "s hs traffic", transcriptHash)
 }
 
 // application takes the hash of the messages up to the server's Finished, and returns the first traffic secrets of application data and
 // exporter_master_secret. It is the last step: nothing is resumed, so the master secret is forgotten.
 func (s *schedule13) application(transcriptHash []byte) (client, server, exporter []byte) {
-	n := s.hash.Size()
-	s.next(make([]byte, n))
-	mac := hmac.New(s.hash.New, s.secret)
+	s.next(make([]byte, s.hash.Size()))
+	master := s.secret
 	s.secret = nil
-	return expandWith(mac, "c ap traffic", transcriptHash, n), expandWith(mac, "s ap traffic", transcriptHash, n),
-		expandWith(mac, "exp master", transcriptHash, n)
+	return deriveSecret(s.hash, master, "c ap traffic", transcriptHash), deriveSecret(s.hash, master, "s ap traffic", transcriptHash),
+		deriveSecret(s.hash, master, "exp master", transcriptHash)
 }
 
 // nextSecret is the application traffic secret behind a KeyUpdate (RFC 8446 section 7.2).
@@ -101,16 +136,14 @@ func nextSecret(h crypto.Hash, secret []byte) []byte {
 
 // finishedMAC is the verify_data of Finished (RFC 8446 section 4.4.4) with the handshake traffic secret of whoever sends it.
 func finishedMAC(h crypto.Hash, secret, transcriptHash []byte) []byte {
-	mac := hmac.New(h.New, expandLabel(h, secret, "finished", nil, h.Size()))
-	mac.Write(transcriptHash)
-	return mac.Sum(nil)
+	var key [maxHashLen]byte
+	fillLabel(key[:h.Size()], h, secret, "finished", nil)
+	return appendHMAC(nil, h, key[:h.Size()], transcriptHash)
 }
 
 // export13 is the exporter (RFC 8446 section 7.5), which makes no difference between no context and an empty one. The caller has checked that
 // label is not over maxLabel and n not over 255 hashes.
 func export13(h crypto.Hash, exporterSecret []byte, label string, context []byte, n int) []byte {
-	d := h.New()
-	secret := deriveSecret(h, exporterSecret, label, d.Sum(nil))
-	d.Write(context)
-	return expandLabel(h, secret, "exporter", d.Sum(nil), n)
+	secret := deriveSecret(h, exporterSecret, label, appendSum(nil, h, nil))
+	return expandLabel(h, secret, "exporter", appendSum(nil, h, context), n)
 }

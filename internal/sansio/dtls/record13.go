@@ -3,7 +3,6 @@ package dtls
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"encoding/binary"
 
 	"golang.org/x/crypto/chacha20"
@@ -92,10 +91,9 @@ type cipher13 struct {
 // newCipher13 derives the keys from a traffic secret (RFC 8446 section 7.3, RFC 9147 section 4.2.3).
 func newCipher13(s *cipherSuite, secret []byte, epoch uint64) *cipher13 {
 	k := &cipher13{suite: s, epoch: epoch}
-	mac := hmac.New(s.hash.New, secret)
-	copy(k.key[:], expandWith(mac, "key", nil, s.keyLen))
-	copy(k.iv[:], expandWith(mac, "iv", nil, ivLen13))
-	copy(k.snKey[:], expandWith(mac, "sn", nil, s.keyLen))
+	fillLabel(k.key[:s.keyLen], s.hash, secret, "key", nil)
+	fillLabel(k.iv[:], s.hash, secret, "iv", nil)
+	fillLabel(k.snKey[:s.keyLen], s.hash, secret, "sn", nil)
 	k.expand()
 	return k
 }

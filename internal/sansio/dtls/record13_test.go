@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,6 +30,20 @@ func counted(first byte, n int) []byte {
 		b[i] = first + byte(i)
 	}
 	return b
+}
+
+// TestHMAC: ours is that of the standard library, for keys of each hash's length and messages that the stack has room for or not.
+func TestHMAC(t *testing.T) {
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384} {
+		for n := range 400 {
+			key, message := counted(byte(n), h.Size()), counted(3, n)
+			want := hmac.New(h.New, key)
+			want.Write(message)
+			if got := appendHMAC([]byte("x"), h, key, message[:n/3], message[n/3:]); !bytes.Equal(got, want.Sum([]byte("x"))) {
+				t.Fatalf("%v of %d bytes: %x", h, n, got)
+			}
+		}
+	}
 }
 
 // TestKeySchedule13 has known answers from pion/dtls (internal/handshake/traffic_secrets_test.go), which says that OpenSSL gives the same.
