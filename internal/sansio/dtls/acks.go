@@ -25,8 +25,8 @@ func (a *acks) note(n recordNumber) {
 }
 
 // waitForRest makes what has come of a flight be acknowledged when the rest of it does not come soon, or at once when a part is missing. RFC 9147
-// section 7.1: "A reasonable approach here is to set a timer for 1/4 the current retransmit timer value when the first record in the flight is
-// received and then send an ACK when that timer expires."
+// section 7.1: "One approach is to set a timer for 1/4 the current retransmit timer value when the first record in the flight is received and then
+// send an ACK when that timer expires."
 func (a *acks) waitForRest(now time.Time, rto time.Duration, gap bool) {
 	switch {
 	case len(a.numbers) == 0 || a.due:
@@ -93,7 +93,7 @@ func (c *Conn) flightAcknowledged() {
 		w := c.write
 		c.write = newWriteEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, w.secret), w.epoch+1)
 	} else {
-		c.old = nil // the server is complete, and repeats nothing of the handshake's
+		c.readHandshake = nil // the server is complete, and repeats nothing of the handshake's
 	}
 	c.unacked = nil
 	c.flight.begin(time.Time{})

@@ -72,12 +72,26 @@ func BenchmarkRecord(b *testing.B) {
 
 // BenchmarkHandshake is both ends of a handshake, without a network.
 func BenchmarkHandshake(b *testing.B) {
-	b.ReportAllocs()
-	seed := uint64(0)
-	for b.Loop() {
-		seed++
-		p := newPair(b, pairConfig{seed: seed})
-		p.start()
-		p.wantConnected("")
+	for _, bc := range []struct {
+		name    string
+		version uint16
+		client  func(*Config)
+	}{
+		{"1.2", Version12, nil},
+		{"1.3", Version13, nil},
+		{"any", anyVersion, nil},
+		{"post-quantum", Version13, func(cfg *Config) { cfg.PostQuantum = true }},
+	} {
+		b.Run(bc.name, func(b *testing.B) {
+			b.ReportAllocs()
+			seed := uint64(0)
+			for b.Loop() {
+				seed++
+				p := newPair(b, pairConfig{seed: seed, version: bc.version, client: bc.client})
+				p.fast = true
+				p.start()
+				p.wantConnected("")
+			}
+		})
 	}
 }

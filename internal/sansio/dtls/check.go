@@ -39,11 +39,12 @@ func (c *Conn) check() {
 	must(!hs.complete || hs.hello == nil && hs.own == nil && hs.peerKey == nil && hs.transcript.messages == nil && hs.mac == nil && hs.v13 == nil, "complete handshake keeps what made it")
 	must(!hs.complete || len(hs.peerChain) > 0, "complete handshake without the peer's certificate")
 
-	must(is13 || c.old == nil && c.unacked == nil && !c.updateDue || c.opening != nil, "1.2 with what is 1.3's")
+	must(is13 || c.old == nil && c.readHandshake == nil && c.unacked == nil && !c.updateDue || c.opening != nil, "1.2 with what is 1.3's")
 	must(is13 || len(c.acks.numbers) == 0, "acknowledges records of 1.2")
 	if k := c.read; k != nil {
 		must((k.v12 != nil) != is13 && (k.v13 != nil) == is13, "keys to read with of another version")
-		must(c.old == nil || hs.complete && c.old.epoch+1 == k.epoch && c.old.secret == nil, "former epoch of %d is %+v", k.epoch, c.old)
+		must(c.old == nil || c.old.epoch >= epochData && c.old.epoch+1 == k.epoch && c.old.secret == nil, "former epoch of %d is %+v", k.epoch, c.old)
+		must(c.readHandshake == nil || hs.complete && c.readHandshake.epoch == epochHandshake, "epoch 2 of the handshake is %+v", c.readHandshake)
 		must(!is13 || hs.complete == (k.epoch >= epochData) && hs.complete == (k.secret != nil), "reads epoch %d, complete: %v", k.epoch, hs.complete)
 	}
 	if w := c.write; w != nil {
@@ -51,7 +52,7 @@ func (c *Conn) check() {
 		must(!is13 || w.epoch >= epochData && w.secret != nil && w.next <= maxSealed13+1, "writes record %d of epoch %d", w.next, w.epoch)
 	}
 	if is13 && !ended {
-		must((c.unacked != nil) == (!hs.complete || c.cfg.Client && c.old != nil && c.old.epoch == epochHandshake), "complete: %v, epoch 2 is acknowledged: %v", hs.complete, c.unacked == nil)
+		must((c.unacked != nil) == (!hs.complete || c.cfg.Client && c.readHandshake != nil), "complete: %v, epoch 2 is acknowledged: %v", hs.complete, c.unacked == nil)
 	}
 
 	switch c.state {
@@ -66,7 +67,7 @@ func (c *Conn) check() {
 		must(c.write != nil && c.read != nil, "connected without keys")
 		must(len(c.held.records) == 0, "connected with %d records held", len(c.held.records))
 	case StateClosed, StateFailed:
-		must(c.read == nil && c.old == nil && c.unacked == nil && hs.secret == nil && hs.mac == nil && hs.own == nil && hs.v13 == nil && hs.transcript.messages == nil, "ended with secrets")
+		must(c.read == nil && c.old == nil && c.readHandshake == nil && c.unacked == nil && hs.secret == nil && hs.mac == nil && hs.own == nil && hs.v13 == nil && hs.transcript.messages == nil, "ended with secrets")
 		must(len(c.held.records)+len(c.early.records)+len(c.acks.numbers) == 0, "ended with records held")
 		must(c.PollTimeout().IsZero(), "ended with a timer")
 	}
@@ -111,7 +112,7 @@ func (o *openings) check(must func(bool, string, ...any), client bool) {
 		bound = 1 + maxCookies
 	}
 	must(len(o.all) <= bound && (o.live < len(o.all) || o.live == 0), "opening %d of %d", o.live, len(o.all))
-	must(len(o.answers) <= maxAnswers && (client || o.answers == nil), "%d answers", len(o.answers))
+	must(len(o.answers) <= min(maxAnswers, o.considered) && o.considered <= maxConsidered && (client || o.answers == nil), "%d answers", len(o.answers))
 }
 
 func (h *hold) check(must func(bool, string, ...any)) {

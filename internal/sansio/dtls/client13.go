@@ -82,7 +82,7 @@ func (hs *handshake) checkServerHello(h *serverHello) *HandshakeError {
 		return refusef(AlertIllegalParameter, "server chose cipher suite %#04x and compression %d", h.suite, h.compression)
 	}
 	if len(h.sessionID) != 0 {
-		// RFC 9147 section 5.3: "DTLS servers MUST NOT echo the "legacy_session_id" value from the client", and ours was empty anyway.
+		// RFC 9147 section 5: "DTLS servers MUST NOT echo the "legacy_session_id" value from the client", and ours was empty anyway.
 		return refusef(AlertIllegalParameter, "server echoes a session that is not ours")
 	}
 	for _, typ := range h.extensions.present {
@@ -150,7 +150,7 @@ func (c *Conn) considerAnswer(i int, h *serverHello, m message) *HandshakeError 
 			return nil
 		}
 	}
-	if len(o.answers) == maxAnswers {
+	if o.considered == maxConsidered {
 		c.stats.DroppedOverflow++
 		return nil
 	}
@@ -174,6 +174,10 @@ func (c *Conn) considerAnswer(i int, h *serverHello, m message) *HandshakeError 
 	x.transcript.add(m.raw)
 	hs.v13 = x
 	c.agreed13(&hs, secret)
+	o.considered++
+	if len(o.answers) == maxAnswers {
+		o.answers = append(o.answers[:0], o.answers[1:]...) // what its answer would open is not here yet, and may never come
+	}
 	o.answers = append(o.answers, answer{m.raw, m.seq + 1, hs})
 	return nil
 }

@@ -86,12 +86,14 @@ type Conn struct {
 	refused   *HandshakeError
 	refusedAt time.Time
 
-	// Records that come. read is the newest epoch that has keys; what comes before waits in early. old is the one before it in 1.3, from
-	// oldUntil on no more. Invariant: early is empty when the handshake is complete, or with 1.2 when read is there.
-	read     *readEpoch
-	old      *readEpoch
-	oldUntil time.Time // zero: the peer has not shown yet that it has left the old epoch
-	early    hold
+	// Records that come. read is the newest epoch that has keys; what comes before waits in early. 1.3: old is the one before it, as long as
+	// records of it may be on their way. readHandshake is epoch 2 when the handshake is complete: a client's until its last flight is
+	// acknowledged, a server's until handshakeUntil. Invariant: early is empty when the handshake is complete, or with 1.2 when read is there.
+	read           *readEpoch
+	old            *readEpoch
+	readHandshake  *readEpoch
+	handshakeUntil time.Time
+	early          hold
 
 	// Records that leave. write is the newest epoch: with 1.2 it may be there before ChangeCipherSpec is sent, with 1.3 it is there when the
 	// handshake is complete. unacked is 1.3's of the handshake, as long as the peer may need what we say in it.

@@ -58,7 +58,7 @@ func (c *Conn) end(tell bool, level uint8, alert Alert) {
 	c.opening = nil
 	c.in.restart(0)
 	c.early, c.held = hold{}, hold{}
-	c.read, c.old, c.unacked, c.acks, c.updateDue = nil, nil, nil, acks{}, false
+	c.read, c.old, c.readHandshake, c.unacked, c.acks, c.updateDue = nil, nil, nil, nil, acks{}, false
 	c.fingerprints = nil
 	c.refused = nil
 	c.giveUp = time.Time{}

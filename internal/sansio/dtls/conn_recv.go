@@ -59,6 +59,7 @@ func (c *Conn) Rest() {
 	}
 	c.read.rest()
 	c.old.rest()
+	c.readHandshake.rest()
 	c.write.rest()
 }
 
@@ -202,6 +203,12 @@ func (c *Conn) handleFragment(now time.Time, epoch uint16, h messageHeader, frag
 		return false
 	}
 	result := c.noteFragment(c.in.add(epoch, h, fragment))
+	if result == fragmentConflicting && c.opening == nil && c.hs.is13() {
+		// RFC 9147 section 5.5: a receiver "SHOULD abort the handshake with an "illegal_parameter" alert if the value of a byte changes". It is the peer's
+		// own doing, and part of it has been acknowledged.
+		c.fail(AlertIllegalParameter, refusef(AlertIllegalParameter, "peer's fragments contradict each other"))
+		return false
+	}
 	if result == fragmentOld {
 		// RFC 6347 section 4.2.4: when it "reads a retransmitted flight from the peer", an implementation "retransmits the flight, resets
 		// the retransmit timer". The end of the peer's flight stands for all of it.

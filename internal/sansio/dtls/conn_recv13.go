@@ -5,6 +5,10 @@ import "time"
 // handleSealed takes a record with the header of 1.3.
 func (c *Conn) handleSealed(now time.Time, r record13) {
 	if c.opening != nil {
+		if !c.cfg.does(Version13) {
+			c.stats.DroppedEpoch++
+			return
+		}
 		c.deliverMessages(now) // the ServerHello ahead of it
 		if c.opening != nil && !c.settle(r) {
 			c.holdEarly(r.raw)
@@ -23,19 +27,19 @@ func (c *Conn) handleSealed(now time.Time, r record13) {
 
 // openSealed takes a record of 1.3 when it is known what the peer has begun.
 func (c *Conn) openSealed(now time.Time, r record13) {
+	if c.readHandshake != nil && !c.cfg.Client && now.After(c.handshakeUntil) {
+		c.readHandshake = nil
+	}
 	k := c.read
 	switch {
 	case k.v13 == nil:
 		c.stats.DroppedEpoch++
 		return
-	case r.epochBits == uint8(k.epoch&unifiedEpoch):
-	case c.old != nil && r.epochBits == uint8(c.old.epoch&unifiedEpoch):
-		if !c.oldUntil.IsZero() && now.After(c.oldUntil) {
-			c.old = nil
-			c.stats.DroppedEpoch++
-			return
-		}
+	case k.is(r.epochBits):
+	case c.old.is(r.epochBits):
 		k = c.old
+	case c.readHandshake.is(r.epochBits):
+		k = c.readHandshake
 	case !c.hs.complete && r.epochBits == epochData:
 		c.holdEarly(r.raw) // data behind a flight of which a part is missing
 		return
@@ -56,10 +60,10 @@ func (c *Conn) openSealed(now time.Time, r record13) {
 		return
 	}
 	k.replay.mark(seq)
-	if c.old != nil && k == c.read && c.oldUntil.IsZero() {
+	if k == c.read && k.replay.top > replayBits {
 		// RFC 9147 section 8: "receivers MUST retain the pre-update keying material until receipt and successful decryption of a message using the
-		// new keys."
-		c.oldUntil = now.Add(keepOldEpoch)
+		// new keys." What is more late than the window of one epoch bears is lost here too.
+		c.old = nil
 	}
 	c.handleContent(now, k, typ, seq, plain)
 }
@@ -73,6 +77,11 @@ func (c *Conn) holdEarly(raw []byte) {
 // handleContent takes what was in a record of 1.3.
 func (c *Conn) handleContent(now time.Time, k *readEpoch, typ uint8, seq uint64, plain []byte) {
 	switch {
+	case len(plain) == 0 && typ != contentApplicationData:
+		// RFC 8446 section 5.4: "Implementations MUST NOT send Handshake and Alert records that have a zero-length TLSInnerPlaintext.content; if such a
+		// message is received, the receiving implementation MUST terminate the connection with an "unexpected_message" alert." So it is with padding
+		// alone, whose type is 0.
+		c.fail(AlertUnexpectedMessage, refusef(AlertUnexpectedMessage, "peer sent an empty record of type %d", typ))
 	case typ == contentApplicationData && k.epoch >= epochData:
 		c.handleData(plain)
 	case typ == contentHandshake:
@@ -87,7 +96,7 @@ func (c *Conn) handleContent(now time.Time, k *readEpoch, typ uint8, seq uint64,
 	case typ == contentAlert:
 		c.handleAlert(plain)
 	default:
-		// Of padding alone, or of a type that is not known or not in this epoch: RFC 8446 section 5, an implementation "MUST terminate the
+		// Of a type that is not known or not in this epoch: RFC 8446 section 5, an implementation "MUST terminate the
 		// connection with an "unexpected_message" alert".
 		c.fail(AlertUnexpectedMessage, refusef(AlertUnexpectedMessage, "peer sent a record of type %d in epoch %d", typ, k.epoch))
 	}

@@ -65,7 +65,7 @@ func (c *Conn) Seal(buf []byte, off int) []byte {
 		c.fail(AlertCloseNotify, ErrSequenceExhausted)
 		return nil
 	}
-	if w.next == updateAt && w.v13 != nil {
+	if w.next >= updateAt && w.v13 != nil && !c.flight.updatesKeys {
 		c.updateDue = true
 	}
 	buf = append(buf, make([]byte, tail)...)

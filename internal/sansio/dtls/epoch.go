@@ -8,9 +8,10 @@ const (
 	epochData      = 3 // and later: one more with each KeyUpdate
 )
 
-// keepOldEpoch is how long the keys of a former epoch are kept when the peer has shown that it has those of the next, for what comes late: in the
-// handshake's, a flight whose acknowledgement was lost. RFC 9147 section 4.2.1 lets it be up to two minutes.
-const keepOldEpoch = 30 * time.Second
+// keepHandshakeEpoch is how long a server can read the client's last flight again. RFC 9147 section 5.8.1: "for at least twice the default MSL
+// [...], when in the FINISHED state, the server MUST respond to retransmission of the client's final flight with a retransmit of its ACK." That is
+// four minutes.
+const keepHandshakeEpoch = 4 * time.Minute
 
 // readEpoch is an epoch in which the peer sends: its keys, of 1.2 or of 1.3, and what has come.
 type readEpoch struct {
@@ -20,6 +21,11 @@ type readEpoch struct {
 	v13    *cipher13
 	secret []byte // 1.3: what the next epoch's is derived from; nil in the handshake's
 	failed uint64 // 1.3: records that did not open
+}
+
+// is says whether a record has the low bits of this epoch.
+func (k *readEpoch) is(epochBits uint8) bool {
+	return k != nil && epochBits == uint8(k.epoch&unifiedEpoch)
 }
 
 // writeEpoch is an epoch in which we send. It has the keys of 1.2 or of 1.3, or none: then it is epoch 0.
@@ -61,8 +67,8 @@ func (w *writeEpoch) seal(rec []byte, typ uint8) {
 		w.v12.seal(rec, typ, epochProtected, seq)
 	default:
 		version := uint16(version12)
-		if typ == contentHandshake && rec[recordHeaderLen] == typeClientHello {
-			version = version10 // servers that know no version yet take it from any client
+		if typ == contentHandshake && rec[recordHeaderLen] == typeClientHello && seqOf(rec[recordHeaderLen:]) == 0 {
+			version = version10 // servers that know no version yet take it from any client, in its first message
 		}
 		putRecordHeader(rec, typ, version, epochPlain, seq, len(rec)-recordHeaderLen)
 	}

@@ -72,8 +72,8 @@ func (x *handshake13) opens(r record13) bool {
 
 const tlsHeaderLen = 4
 
-// transcript13 hashes all handshake messages so far. RFC 9147 section 5.2: "the transcript hash is computed over the message as in TLS 1.3", which
-// has no message_seq and no fragments.
+// transcript13 hashes all handshake messages so far. RFC 9147 section 5.2: "the message transcript is computed over the original TLS 1.3-style
+// Handshake messages without the message_seq, fragment_offset, and fragment_length values."
 type transcript13 struct{ hash hash.Hash }
 
 func newTranscript13(h crypto.Hash, prefix []byte) transcript13 {
@@ -115,6 +115,7 @@ func (c *Conn) agreed13(hs *handshake, shared []byte) {
 // agreedOnData derives the secrets of epoch 3. The transcript ends with the server's Finished.
 func (x *handshake13) agreedOnData(client bool) {
 	x.dataWrite, x.dataRead, x.exporter = x.schedule.application(x.transcript.sum())
+	x.schedule = schedule13{}
 	if !client {
 		x.dataRead, x.dataWrite = x.dataWrite, x.dataRead
 	}
@@ -247,7 +248,7 @@ func (c *Conn) handleFinished13(now time.Time, m message) *HandshakeError {
 	c.logSecret(&c.hs, "SERVER_TRAFFIC_SECRET_0", server)
 	c.logSecret(&c.hs, "EXPORTER_SECRET", x.exporter)
 	c.hs.secret = x.exporter
-	c.old, c.oldUntil = c.read, time.Time{}
+	c.readHandshake, c.handshakeUntil = c.read, now.Add(keepHandshakeEpoch)
 	c.read = newReadEpoch(c.hs.suite, x.dataRead, epochData)
 	c.write = newWriteEpoch(c.hs.suite, x.dataWrite, epochData)
 	c.completed()
@@ -282,7 +283,7 @@ func (c *Conn) handleKeyUpdate(m message) *HandshakeError {
 	}
 	c.updateDue = c.updateDue || request == updateRequested
 	k := c.read
-	c.old, c.oldUntil = k, time.Time{}
+	c.old = k
 	c.read = newReadEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, k.secret), k.epoch+1)
 	k.secret = nil
 	return nil

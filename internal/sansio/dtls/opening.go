@@ -9,8 +9,12 @@ import (
 // more than 1+maxCookies.
 const maxOpenings = 16
 
-// maxAnswers bounds the ServerHellos of 1.3 that a client considers: each costs an agreement.
-const maxAnswers = 16
+// maxAnswers bounds the ServerHellos of 1.3 of which a client has the keys ready, and maxConsidered those that it derives keys of at all: each costs
+// an agreement.
+const (
+	maxAnswers    = 4
+	maxConsidered = 256
+)
 
 // openings are the ClientHellos that a client has sent, or a server has answered. None of them is authenticated: the first may be somebody
 // else's, or the answer to somebody else's HelloVerifyRequest or HelloRetryRequest. So all are kept until the peer's next flight has said which
@@ -20,7 +24,8 @@ type openings struct {
 	live   int        // whose flight Conn.flight is
 	hellos reassembly // server: ClientHellos; they are in no order with the messages of the next flight
 	// Client: what ServerHellos of 1.3 make of the openings, as they may be anybody's too.
-	answers []answer
+	answers    []answer
+	considered int // how many there were
 }
 
 // opening is one of them, and the handshake as it was when its flight was made.

@@ -51,6 +51,7 @@ type pair struct {
 	// filter may drop or change a datagram on its way from an end.
 	filter func(from int, b []byte) []byte
 	sent   [2]int
+	fast   bool // without check
 	log    func(from int, b []byte)
 }
 
@@ -129,13 +130,19 @@ func (p *pair) start() {
 	p.drain()
 }
 
+func (p *pair) check(c *Conn) {
+	if !p.fast {
+		c.check()
+	}
+}
+
 // drain takes what both ends have to give.
 func (p *pair) drain() {
 	for i, c := range p.ends {
-		c.check()
+		p.check(c)
 		for {
 			b, ok := c.PollWrite(p.now, nil)
-			c.check()
+			p.check(c)
 			if !ok {
 				break
 			}

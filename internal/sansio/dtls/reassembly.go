@@ -210,7 +210,7 @@ func parseMessageHeader(b []byte) (h messageHeader, fragment, rest []byte, ok bo
 	h = messageHeader{
 		typ:            b[0],
 		length:         uint24(b[1:]),
-		seq:            binary.BigEndian.Uint16(b[4:]),
+		seq:            seqOf(b),
 		fragmentOffset: uint24(b[6:]),
 		fragmentLength: uint24(b[9:]),
 	}
@@ -229,6 +229,9 @@ func (h *messageHeader) put(b []byte) {
 	putUint24(b[6:], h.fragmentOffset)
 	putUint24(b[9:], h.fragmentLength)
 }
+
+// seqOf is the message_seq of a fragment.
+func seqOf(b []byte) uint16 { return binary.BigEndian.Uint16(b[4:]) }
 
 func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 

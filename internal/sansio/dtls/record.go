@@ -66,8 +66,8 @@ func parseRecord(b []byte) (r record, rest []byte, ok bool) {
 func (r *record) wellFormed() bool {
 	n := len(r.payload())
 	if r.epoch == epochPlain {
-		// A ClientHello and what answers it may be in records of version 1.0, as the version is not agreed on yet.
-		return (r.version == version12 || r.version == version10) && n > 0 && n <= maxPlaintext
+		// RFC 9147 section 4: legacy_record_version "MUST be ignored for all purposes"; the version is not agreed on yet.
+		return n > 0 && n <= maxPlaintext
 	}
 	return r.version == version12 && n <= maxCiphertext
 }

@@ -124,7 +124,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 	p.settle()
 	c := p.ends[1]
 	for name, change := range map[string]func(b []byte) []byte{
-		"version of TLS":       func(b []byte) []byte { b[1] = 3; return b },
+		"version of TLS":       func(b []byte) []byte { b[1], b[4] = 3, 1; return b },
 		"version 1.0, epoch 1": func(b []byte) []byte { b[2], b[4] = 0xff, 1; return b },
 		"no content":           func(b []byte) []byte { b[11], b[12] = 0, 0; return b[:recordHeaderLen] },
 		"unknown type":         func(b []byte) []byte { b[0] = 27; return b },

@@ -15,6 +15,11 @@ func (c *Conn) choose13(h *clientHello) (s serverChoice, key []byte, why *Handsh
 		// "illegal_parameter" alert."
 		return s, nil, refusef(AlertIllegalParameter, "ClientHello of 1.3 with a cookie of 1.2")
 	}
+	if e.has(extCookie) {
+		// RFC 9147 section 5.1: "If a server receives a ClientHello with an invalid cookie, it MUST terminate the handshake with an "illegal_parameter"
+		// alert." We give none.
+		return s, nil, refusef(AlertIllegalParameter, "ClientHello with a cookie that is not ours")
+	}
 	if !bytes.Equal(h.compressions, []byte{compressionNull}) {
 		return s, nil, refusef(AlertIllegalParameter, "ClientHello of 1.3 with compression")
 	}
