@@ -370,11 +370,18 @@ func testKeyLog(t *testing.T, w *world) {
 	w.connected(t, sim.Config{}, nil, func(i int, b rtc.Builder) rtc.Builder {
 		return b.DTLS(rtc.DTLSOptions{KeyLogWriter: &log[i]})
 	})
-	line := log[0].String()
-	if f := strings.Fields(line); len(f) != 3 || f[0] != "CLIENT_RANDOM" || len(f[1]) != 64 || len(f[2]) != 96 {
-		t.Errorf("the key log is %q", line)
+	var lines [2][]string
+	for i := range log {
+		lines[i] = strings.Split(strings.TrimSpace(log[i].String()), "\n")
+		slices.Sort(lines[i])
 	}
-	if log[1].String() != line {
-		t.Errorf("the ends log %q and %q", line, log[1].String())
+	if !slices.Equal(lines[0], lines[1]) {
+		t.Errorf("the ends log %q and %q", lines[0], lines[1])
+	}
+	labels := []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "EXPORTER_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"}
+	for i, line := range lines[0] {
+		if f := strings.Fields(line); len(lines[0]) != len(labels) || len(f) != 3 || f[0] != labels[i] || len(f[1]) != 64 || len(f[2]) != 64 {
+			t.Errorf("the key log has %q", line)
+		}
 	}
 }

@@ -107,8 +107,8 @@ func ExampleHandlerFuncs() {
 	// Output:
 	// alice is connecting
 	// bob is connecting
-	// bob is connected
 	// alice is connected
+	// bob is connected
 	// bob got ping on "table tennis"
 	// alice got pong
 	// alice is closed

@@ -25,7 +25,7 @@ func testLoopbackCarriesLargeDatagrams(t *testing.T, w *world) {
 			}
 			sent++
 		}
-		return rtc.ReportOf(pc[0]).SCTP.MTU == 16336
+		return rtc.ReportOf(pc[0]).SCTP.MTU == 16352
 	})
 	eventually(t, "all messages arrive", func() bool { return rec[1].received() == sent })
 }

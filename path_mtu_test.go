@@ -10,7 +10,7 @@ import (
 
 // Promise: MaxPacketSize bounds the datagrams on a path that would carry larger ones.
 func TestMaxPacketSize(t *testing.T) {
-	for limit, want := range map[int]int{1200: 1160, 1460: 1412, 0: 16336} {
+	for limit, want := range map[int]int{1200: 1176, 1460: 1428, 0: 16352} {
 		p, a, _ := connected(t, sim.Config{Seed: 1, Link: sim.Link{Delay: time.Millisecond}}, nil, func(_ int, b rtc.Builder) rtc.Builder {
 			return b.SCTP(rtc.SCTPOptions{MaxPacketSize: limit})
 		})
@@ -45,7 +45,7 @@ func TestPathThatBecomesNarrower(t *testing.T) {
 		p.world.Run(3 * time.Second)
 	}
 	bulk()
-	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 8912 {
+	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 8928 {
 		t.Errorf("packets of %d bytes", mtu)
 	}
 	link.MTU = 1500
@@ -53,7 +53,7 @@ func TestPathThatBecomesNarrower(t *testing.T) {
 	for range 4 {
 		bulk()
 	}
-	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 1412 { // over IPv6
+	if mtu := rtc.ReportOf(p.pc[0]).SCTP.MTU; mtu != 1428 { // over IPv6
 		t.Errorf("packets of %d bytes", mtu)
 	}
 }

@@ -180,7 +180,7 @@ func TestMediaStatsAreTrue(t *testing.T) {
 			t.Errorf("%d NACKs sent, %d received; the network took %d and delivered %d", asked, nacks, network.nacks[1], network.nack[1])
 		}
 		for _, pc := range p.pc {
-			if tr := statsOf[webrtc.TransportStats](pc); len(tr) != 1 || tr[0].SRTPCipher != "SRTP_AEAD_AES_128_GCM" || !strings.HasPrefix(tr[0].DTLSCipher, "TLS_ECDHE_ECDSA_WITH_") {
+			if tr := statsOf[webrtc.TransportStats](pc); len(tr) != 1 || tr[0].SRTPCipher != "SRTP_AEAD_AES_128_GCM" || tr[0].DTLSCipher != "TLS_AES_128_GCM_SHA256" {
 				t.Errorf("transport %+v", tr)
 			}
 		}

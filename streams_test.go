@@ -304,7 +304,7 @@ func testNoHandler(t *testing.T, w *world) {
 func TestEventsAreTheHandlers(t *testing.T) { everywhere(t, testEventsAreTheHandlers) }
 
 func testEventsAreTheHandlers(t *testing.T, w *world) {
-	p := w.newPair(t, sim.Config{Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.02}}, func(_ int, b rtc.Builder) rtc.Builder {
+	p := w.newPair(t, sim.Config{Seed: 1, Link: sim.Link{Delay: 10 * time.Millisecond, Loss: 0.02}}, func(_ int, b rtc.Builder) rtc.Builder {
 		return b.ICEServers(rtc.ICEServer{URLs: []string{"stun:192.0.2.1"}})
 	})
 	events := [2]func(func(rtc.Event) bool){p.pc[0].Events(t.Context()), p.pc[1].Events(t.Context())}
@@ -420,6 +420,7 @@ func testSlowIterator(t *testing.T, w *world) {
 			p, a, _ := w.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: 5 * time.Millisecond}}, nil, nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+			p.until("the end of the checks", func() bool { return p.rec[0].has("ice completed") && p.rec[1].has("ice completed") })
 			from := len(p.rec[1].heard())
 			events := p.pc[1].Events(ctx)
 			for i := range 300 {
