@@ -110,7 +110,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
-	c.parsed = mustParse(string(text), typ)
+	c.parsed = mustRead(string(text), &d, typ)
 	c.text = c.parsed.text
 	if media {
 		c.owners = make([]TransceiverID, len(lines))
@@ -142,6 +142,19 @@ func marshal(d *sdp.SessionDescription) []byte {
 		panic("BUG: our description cannot be written: " + err.Error())
 	}
 	return b
+}
+
+// mustRead reads the text that d was written as.
+func mustRead(text string, d *sdp.SessionDescription, typ Type) *parsed {
+	doc, err := split(text)
+	var p *parsed
+	if err == nil {
+		p, err = doc.read(d, typ)
+	}
+	if err != nil {
+		panic("BUG: our description cannot be read: " + err.Error())
+	}
+	return p
 }
 
 // mustParse parses what we wrote.

@@ -120,7 +120,9 @@ func New(cfg Config) (*Session, error) {
 
 // checkMedia checks what is written into descriptions.
 func (c *Config) checkMedia() error {
-	word := func(s string) bool { return s != "" && !hasControl(s) && !strings.ContainsAny(s, " \t") }
+	word := func(s string) bool {
+		return s != "" && !hasControl(s) && strings.IndexByte(s, ' ') < 0 && strings.IndexByte(s, '\t') < 0
+	}
 	text := func(s string) bool { return !hasControl(s) }
 	var taken [128]bool
 	for kind, codecs := range c.Codecs {

@@ -188,6 +188,11 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	if len(in.TimeDescriptions) == 0 {
 		return nil, &Error{Kind: Syntax, Line: d.lines[len(d.lines)-1].number, Detail: "missing t="}
 	}
+	return d.read(&in, typ)
+}
+
+// read looks at a description of which in is what the decoder made, or the encoder was given.
+func (d *document) read(in *sdp.SessionDescription, typ Type) (*parsed, *Error) {
 	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
 	var inherited transportAttributes
 	ended, bundled := false, 0
