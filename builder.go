@@ -292,6 +292,8 @@ func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config
 		Rand:                b.runtime.Rand(),
 		Certificate:         key,
 		AnsweringRole:       answeringRoles[b.dtls.AnsweringRole],
+		DTLS12:              b.dtls.Disable13,
+		PostQuantum:         b.dtls.PostQuantum,
 		HandshakeTimeout:    b.dtls.HandshakeTimeout,
 		KeyLog:              b.dtls.KeyLogWriter,
 		MaxMessageSize:      b.sctp.MaxMessageSize,

@@ -49,6 +49,11 @@ type DTLSOptions struct {
 	// handshake is in connectivity checks (see ICEOptions.DisableSPED), since the offerer then has it behind it one round trip after the answer has
 	// come; and client otherwise.
 	AnsweringRole DTLSRole
+	// Disable13 keeps to DTLS 1.2. Without it both versions are offered and accepted, and 1.3 is taken where the peer has it.
+	Disable13 bool
+	// PostQuantum offers the hybrid key exchange X25519MLKEM768 (DTLS 1.3) when this end is the DTLS client, with 1.2 kB more in its first message. When it is
+	// the server, it takes the offer of any client in any case.
+	PostQuantum bool
 	// HandshakeTimeout is how long a handshake may take before the connection fails; default 30 s.
 	HandshakeTimeout time.Duration
 	// KeyLogWriter gets the secrets in NSS key log format, for protocol analysers. It breaks all confidentiality. It is written to

@@ -5,7 +5,8 @@
 // # Standards
 //
 // RFC 8445 as a full agent with one component (a bundled, multiplexed WebRTC transport); its codec is RFC 8489. RFC 8838 (trickle), RFC
-// 8839 (candidate attributes), RFC 7675 (consent), RFC 8863 (patience before failure). The states are those of the W3C's
+// 8839 (candidate attributes), RFC 7675 (consent), RFC 8863 (patience before failure), draft-hancke-webrtc-sped (datagrams of a handshake that are
+// embedded in checks). The states are those of the W3C's
 // RTCIceTransportState.
 //
 // What is different, and why:
@@ -17,6 +18,7 @@
 //     lite peer only a pair that works is nominated.
 //   - There is no tick. A check goes out with the event that makes it possible; Ta paces only those that are possible at the same time.
 //   - The first retransmission is after 250 ms, where RFC 8445 section 14.3 allows no less than 500 ms.
+//   - A check that is repeated may carry another datagram than before: see embed.go.
 //   - Checks continue after a nomination, as reserves: when the selected pair falls silent, another one that answers takes over.
 //
 // Left out: gathering (the owner has the sockets; it adds local candidates of any type with their base), TCP candidates and mDNS names
@@ -41,7 +43,9 @@
 //		case p := <-packets: // local is the address it was sent to, not the wildcard that the socket is bound to
 //			switch {
 //			case p.data[0] <= 3:
-//				agent.HandlePacket(now, p.local, p.remote, p.data)
+//				if d := agent.HandlePacket(now, p.local, p.remote, p.data); d != nil {
+//					handshake(d)
+//				}
 //			case agent.Accepts(p.local, p.remote): // else drop it: nobody there has shown our password
 //				deliver(p) // and, if that was authentic:
 //				agent.HandleData(now, p.local, p.remote)
@@ -51,6 +55,10 @@
 //			agent.HandleTimeout(now)
 //		}
 //	}
+//
+// The handshake may begin before there is a route, while Embeds says so: each flight of it is given to Embed before PollWrite is asked, so that the
+// response to a check has the answer to what that brought, and PollFlight is asked when PollWrite has nothing more. EndEmbedding tells that it is
+// complete.
 //
 // A connection begins with New; AddLocalCandidate and EndOfLocalCandidates as sockets open; SetRemote, AddRemoteCandidate and
 // EndOfRemoteCandidates as the peer signals. Checks of the peer may arrive before SetRemote: they are answered, and returned once it is
@@ -72,5 +80,7 @@
 //     two packets. It may be woken a little early for it (PollWindow), so that the owner of many agents wakes up for several of them at once.
 //   - A path that dies is noticed within 9 s, within 21 s while no data has moved for 30 s, and within 5 s when data is sent that is not
 //     answered. 30 s after its death at the latest the agent has failed.
+//   - Nothing that is embedded has an effect before MESSAGE-INTEGRITY is verified, or is given to the owner twice; what goes to addresses that have
+//     not answered is bounded. When the handshake is complete at both ends nothing of it is kept.
 //   - The same calls with the same Config.Rand give the same packets and events.
 package ice

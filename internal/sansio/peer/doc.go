@@ -1,7 +1,7 @@
 // Package peer composes the machines into the core of one connection: everything of WebRTC that is not I/O.
 //
-// A [Core] demultiplexes what arrives by its first byte (RFC 7983), lets ICE decide what is accepted and where it goes, starts DTLS when ICE has
-// a route and the role is known, SCTP when DTLS is verified and a data section is negotiated, and channels on SCTP. Media begins with the first
+// A [Core] demultiplexes what arrives by its first byte (RFC 7983), lets ICE decide what is accepted and where it goes, starts DTLS when the role
+// is known and ICE has a route, or carries it in its checks, SCTP when DTLS is verified and a data section is negotiated, and channels on SCTP. Media begins with the first
 // media section, and flows with the keys that DTLS exports (RFC 5764). After each mutation
 // it pumps what one machine has for another until all are quiet, so that nothing waits for a later call.
 //
