@@ -87,14 +87,15 @@ func (c *Conn) handleACK(now time.Time, b []byte) {
 
 // flightAcknowledged goes on when the peer has all that we said.
 func (c *Conn) flightAcknowledged() {
-	if c.flight.updatesKeys {
+	switch {
+	case c.flight.updatesKeys:
 		// RFC 9147 section 8: "implementations MUST NOT send records with the new keys or send a new KeyUpdate until the previous KeyUpdate has
 		// been acknowledged".
 		w := c.write
 		c.write = newWriteEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, w.secret), w.epoch+1)
-	} else {
+	case c.hs.complete:
 		c.readHandshake = nil // the server is complete, and repeats nothing of the handshake's
+		c.unacked = nil
 	}
-	c.unacked = nil
 	c.flight.begin(time.Time{})
 }

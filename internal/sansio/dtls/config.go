@@ -38,6 +38,8 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// KeyLog gets the session's secrets in the NSS key log format; nil means that nobody does.
 	KeyLog io.Writer
+
+	groups []uint16 // that a server takes with 1.3; nil means all. Tests limit them, to have a HelloRetryRequest.
 }
 
 // Defaults, and what an MTU may be: a fragment must fit in the smallest, and the largest is a record's limit.

@@ -139,16 +139,27 @@ func (f *flight) acknowledge(n recordNumber) (news bool) {
 		}
 		if f.acked == nil {
 			f.acked, f.missing = make([]uint64, (f.size+63)/64), f.size
-		}
-		for at := s.from; at < s.to; at++ {
-			if !f.isAcked(at) {
-				f.acked[at/64] |= 1 << (at % 64)
-				f.missing--
-				news = true
+			for _, item := range f.items { // who can acknowledge has what was in the clear: it gave the keys
+				if item.out.v13 == nil {
+					f.mark(item.start, item.start+item.length())
+				}
 			}
 		}
+		news = f.mark(s.from, s.to) || news
 	}
 	f.skipAcked()
+	return news
+}
+
+// mark notes that bytes are acknowledged, and says whether that is news.
+func (f *flight) mark(from, to int) (news bool) {
+	for at := from; at < to; at++ {
+		if !f.isAcked(at) {
+			f.acked[at/64] |= 1 << (at % 64)
+			f.missing--
+			news = true
+		}
+	}
 	return news
 }
 

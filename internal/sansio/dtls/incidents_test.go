@@ -46,6 +46,21 @@ func acceptableHello(change func(*clientHello)) []byte {
 	return h.append(nil)
 }
 
+// acceptableHello13 is one of 1.3.
+func acceptableHello13(change func(*clientHello)) []byte {
+	return acceptableHello(func(h *clientHello) {
+		h.suites = []uint16{suiteAES128GCM}
+		e := &h.extensions
+		e.present = append(e.present, extSupportedVersions, extKeyShare)
+		e.versions = []uint16{version13}
+		e.groups = []uint16{groupX25519, groupP256, groupP384}
+		e.shares = []keyShare{{groupP256, p256Point()}}
+		if change != nil {
+			change(h)
+		}
+	})
+}
+
 // TestCVE_2023_49786_CVE_2023_51443: somebody's unacceptable ClientHello before the true one ended the call in Asterisk and FreeSWITCH.
 func TestCVE_2023_49786_CVE_2023_51443(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {

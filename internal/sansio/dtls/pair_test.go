@@ -3,7 +3,6 @@ package dtls
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -87,12 +86,12 @@ func (f *flight) measure() {
 	}
 }
 
-// eachVersion runs a test for each version.
+// eachVersion runs a test for each version, and for ends that do both.
 func eachVersion(t *testing.T, f func(t *testing.T, version uint16)) {
 	for _, v := range []struct {
 		name    string
 		version uint16
-	}{{"1.2", Version12}, {"1.3", Version13}} {
+	}{{"1.2", Version12}, {"1.3", Version13}, {"any", anyVersion}} {
 		t.Run(v.name, func(t *testing.T) { f(t, v.version) })
 	}
 }
@@ -310,5 +309,3 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("client's own Close made an event: %v", p.events[0])
 	}
 }
-
-var _ = fmt.Sprint

@@ -34,7 +34,7 @@ func (c *Conn) choose13(h *clientHello) (s serverChoice, key []byte, why *Handsh
 		}
 	}
 	for _, g := range groups13 {
-		if key = e.share(g); key != nil && slices.Contains(e.groups, g) {
+		if key = e.share(g); key != nil && c.takesGroup(e, g) {
 			s.group = g
 			break
 		}
@@ -43,7 +43,7 @@ func (c *Conn) choose13(h *clientHello) (s serverChoice, key []byte, why *Handsh
 	if key == nil {
 		// The cheapest first: what costs a round trip is not made dearer.
 		for _, g := range [...]uint16{groupP256, groupX25519, groupP384, groupX25519MLKEM768} {
-			if slices.Contains(e.groups, g) {
+			if c.takesGroup(e, g) {
 				s.group = g
 				break
 			}
@@ -55,6 +55,10 @@ func (c *Conn) choose13(h *clientHello) (s serverChoice, key []byte, why *Handsh
 	}
 	s.srtp = c.chooseSRTP(e)
 	return s, key, nil
+}
+
+func (c *Conn) takesGroup(e *helloExtensions, group uint16) bool {
+	return slices.Contains(e.groups, group) && (c.cfg.groups == nil || slices.Contains(c.cfg.groups, group))
 }
 
 // handleClientHello13 makes the server's flight, or a HelloRetryRequest.

@@ -25,7 +25,30 @@ func spoofs() map[string][]byte {
 	keyExchange := serverKeyExchange{params: appendServerParams(nil, groupX25519, p256[1:33]), scheme: schemeECDSASHA256, signature: make([]byte, 70)}
 	request := certificateRequest{types: []byte{certificateTypeECDSA}, schemes: []uint16{schemeECDSASHA256}}
 	certificate := appendCertificate(nil, mustGenerate(9).Chain)
+	var server13, client13, retry []byte
+	share := keyShare{groupP256, p256Point()}
+	for i := range byte(maxOpenings - 1) {
+		h := answer13(serverChoice{suite: suiteByID(suiteAES128GCM)})
+		h.random[0] = i
+		h.extensions.shares = []keyShare{share}
+		server13 = append(server13, handshakeRecord(typeServerHello, uint16(i%2), h.append(nil))...)
+		client13 = append(client13, handshakeRecord(typeClientHello, 0, acceptableHello13(func(h *clientHello) { h.random[0] = 50 + i }))...)
+		copy(h.random[:], retryRandom)
+		h.extensions.present = append(h.extensions.present, extCookie)
+		h.extensions.shares[0], h.extensions.cookie = keyShare{group: groupP384}, []byte{i}
+		retry = append(retry, handshakeRecord(typeServerHello, uint16(i%4), h.append(nil))...)
+	}
+	sealed13 := append([]byte{0x2e, 1, 2, 0, 60}, make([]byte, 60)...)
 	all := map[string][]byte{
+		"fifteen ServerHellos of 1.3":          server13,
+		"ServerHello of 1.3":                   server13[:len(server13)/(maxOpenings-1)],
+		"fifteen ClientHellos of 1.3":          client13,
+		"ClientHello of 1.3":                   client13[:len(client13)/(maxOpenings-1)],
+		"HelloRetryRequest":                    retry[:len(retry)/(maxOpenings-1)],
+		"fifteen HelloRetryRequests":           retry,
+		"HelloRetryRequest and ServerHellos":   append(bytes.Clone(retry[:len(retry)/(maxOpenings-1)]), server13...),
+		"sealed records of 1.3":                bytes.Repeat(append(sealed13, append([]byte{0x2f}, sealed13[1:]...)...), 5),
+		"ACK in the clear":                     plainRecord(contentACK, 1, appendACK(nil, []recordNumber{{0, 0}, {2, 0}, {2, 1}})),
 		"ClientHello":                          hello(1, 0),
 		"ClientHello after a cookie":           hello(2, 1),
 		"ClientHello after three cookies":      hello(3, 3),
@@ -62,6 +85,15 @@ func spoofs() map[string][]byte {
 		all["Certificate with many messages ahead"] = append(all["Certificate with many messages ahead"], b...)
 	}
 	return all
+}
+
+// p256Point is somebody's share.
+func p256Point() []byte {
+	s, err := newShare13(seeded(99), groupP256)
+	if err != nil {
+		panic(err)
+	}
+	return s.public()
 }
 
 // TestSpoofs: whatever one datagram of somebody who only knows the addresses says, to whichever end and at whichever point of the handshake,
@@ -137,6 +169,7 @@ func TestSpoofsBeforeTheClient(t *testing.T) {
 		p.ends[1].Start(p.now)
 		all := spoofs()
 		delete(all, "fifteen ClientHellos")
+		delete(all, "fifteen ClientHellos of 1.3")
 		for range 3 {
 			for _, spoof := range all {
 				p.ends[1].HandleDatagram(p.now, bytes.Clone(spoof))

@@ -13,7 +13,7 @@ import (
 
 // story plays a script: commands, one a line, then "----", then everything that happened, recorded. Lines that begin with # are comments.
 //
-//	new [delay=D] [mtu=N] [fingerprints=none]   makes both ends
+//	new [version=1.3] [delay=D] [mtu=N] [fingerprints=none] [pq] [groups=P-384]   makes both ends; of 1.2 unless told, any=both; groups: the server's
 //	lose|double END N                           what becomes of the N-th datagram of an end, counted from 1
 //	hold END N D                                delays it
 //	start [END]                                 starts both ends or one
@@ -22,6 +22,7 @@ import (
 //	forge END alert|data|hello|good-hello|request                  somebody else's datagram to END
 //	fingerprints END right|wrong                what the signalling says of the other end
 //	close END
+//	update END                                  END asks for new keys, and announces its own
 type story struct {
 	t    *testing.T
 	p    *pair
@@ -81,6 +82,7 @@ func (s *story) do(f []string) {
 	switch f[0] {
 	case "new":
 		pc := pairConfig{}
+		var changes [2][]func(cfg *Config)
 		for _, option := range f[1:] {
 			name, value, _ := strings.Cut(option, "=")
 			switch name {
@@ -88,12 +90,23 @@ func (s *story) do(f []string) {
 				pc.net.Delay = duration(value)
 			case "mtu":
 				mtu, _ := strconv.Atoi(value)
-				pc.client = func(cfg *Config) { cfg.MTU = mtu }
-				pc.server = pc.client
+				for i := range changes {
+					changes[i] = append(changes[i], func(cfg *Config) { cfg.MTU = mtu })
+				}
+			case "version":
+				pc.version = map[string]uint16{"1.2": Version12, "1.3": Version13, "any": anyVersion}[value]
+			case "pq":
+				changes[0] = append(changes[0], func(cfg *Config) { cfg.PostQuantum = true })
+			case "groups":
+				changes[1] = append(changes[1], func(cfg *Config) {
+					cfg.groups = []uint16{map[string]uint16{"P-384": groupP384, "X25519": groupX25519}[value]}
+				})
 			case "fingerprints":
 				pc.noFingerprints = true
 			}
 		}
+		pc.client = func(cfg *Config) { apply(cfg, changes[0]) }
+		pc.server = func(cfg *Config) { apply(cfg, changes[1]) }
 		*s = story{t: s.t, p: newPair(s.t, pc), fate: [2]map[int]string{{}, {}}}
 		s.p.filter = s.sending
 	case "lose", "double", "hold":
@@ -145,8 +158,20 @@ func (s *story) do(f []string) {
 	case "close":
 		s.p.ends[end(f[1])].Close(s.p.now)
 		s.drain()
+	case "update":
+		c := s.p.ends[end(f[1])]
+		c.flight.begin(s.p.now)
+		c.flight.wantsAnswer, c.flight.updatesKeys = true, true
+		c.addMessage13(c.write, typeKeyUpdate, func(b []byte) []byte { return appendKeyUpdate(b, updateRequested) })
+		s.drain()
 	default:
 		s.t.Fatalf("what is %q?", f)
+	}
+}
+
+func apply(cfg *Config, changes []func(*Config)) {
+	for _, change := range changes {
+		change(cfg)
 	}
 }
 
@@ -180,7 +205,7 @@ func (s *story) sending(from int, b []byte) []byte {
 	if fate != "" {
 		note = "  <" + fate + ">"
 	}
-	s.tell("%s %d:%s%s", ends[from], s.n[from], describe(b), note)
+	s.tell("%s %d:%s%s", ends[from], s.n[from], describe(s.p.ends[from], b), note)
 	switch verb, d, _ := strings.Cut(fate, " "); verb {
 	case "lose":
 		return nil
@@ -206,13 +231,23 @@ func (s *story) sending(from int, b []byte) []byte {
 var messageNames = map[uint8]string{
 	typeClientHello: "ClientHello", typeServerHello: "ServerHello", typeHelloVerifyRequest: "HelloVerifyRequest",
 	typeCertificate: "Certificate", typeServerKeyExchange: "ServerKeyExchange", typeCertificateRequest: "CertificateRequest",
+	typeEncryptedExtensions: "EncryptedExtensions", typeFinished: "Finished", typeKeyUpdate: "KeyUpdate",
 	typeServerHelloDone: "ServerHelloDone", typeCertificateVerify: "CertificateVerify", typeClientKeyExchange: "ClientKeyExchange",
 }
 
-// describe names what is in a datagram as far as it can be seen without keys.
-func describe(b []byte) string {
+// describe names what is in a datagram that c sends. With 1.2 what is sealed is not looked into.
+func describe(c *Conn, b []byte) string {
 	var s strings.Builder
 	for len(b) > 0 {
+		if isUnified(b[0]) {
+			r, rest, ok := parseRecord13(b)
+			if !ok {
+				return s.String() + " ?"
+			}
+			b = rest
+			s.WriteString(describeSealed(c, r))
+			continue
+		}
 		r, rest, ok := parseRecord(b)
 		if !ok {
 			return s.String() + " ?"
@@ -222,22 +257,51 @@ func describe(b []byte) string {
 			fmt.Fprintf(&s, " 1/%d(type %d, %d bytes)", r.seq, r.typ, len(r.payload()))
 			continue
 		}
-		fmt.Fprintf(&s, " 0/%d", r.seq)
-		switch r.typ {
-		case contentChangeCipherSpec:
-			s.WriteString("(ChangeCipherSpec)")
-		case contentAlert:
-			fmt.Fprintf(&s, "(%v)", Alert(r.payload()[1]))
-		case contentHandshake:
-			for p := r.payload(); len(p) > 0; {
-				h, _, next, _ := parseMessageHeader(p)
-				p = next
-				part := ""
-				if h.fragmentLength != h.length {
-					part = fmt.Sprintf(" %d+%d of %d", h.fragmentOffset, h.fragmentLength, h.length)
-				}
-				fmt.Fprintf(&s, "(%s #%d%s)", messageNames[h.typ], h.seq, part)
+		fmt.Fprintf(&s, " 0/%d%s", r.seq, describeContent(r.typ, r.payload()))
+	}
+	return s.String()
+}
+
+// describeSealed looks into a record with the sender's own keys.
+func describeSealed(c *Conn, r record13) string {
+	for _, w := range []*writeEpoch{c.unacked, c.write} {
+		if w == nil || w.v13 == nil || r.epochBits != uint8(w.epoch&unifiedEpoch) {
+			continue
+		}
+		if plain, typ, seq, ok := w.v13.openTrial(r, w.next); ok {
+			return fmt.Sprintf(" %d/%d%s", w.epoch, seq, describeContent(typ, plain))
+		}
+	}
+	return fmt.Sprintf(" ?(%d bytes)", len(r.raw))
+}
+
+func describeContent(typ uint8, b []byte) string {
+	var s strings.Builder
+	switch typ {
+	case contentChangeCipherSpec:
+		return "(ChangeCipherSpec)"
+	case contentAlert:
+		return fmt.Sprintf("(%v)", Alert(b[1]))
+	case contentACK:
+		numbers, _ := parseACK(b)
+		s.WriteString("(ACK")
+		for _, n := range numbers {
+			fmt.Fprintf(&s, " %d/%d", n.epoch, n.seq)
+		}
+		s.WriteString(")")
+	case contentHandshake:
+		for len(b) > 0 {
+			h, body, next, _ := parseMessageHeader(b)
+			b = next
+			part := ""
+			if h.fragmentLength != h.length {
+				part = fmt.Sprintf(" %d+%d of %d", h.fragmentOffset, h.fragmentLength, h.length)
 			}
+			name := messageNames[h.typ]
+			if hello, ok := parseServerHello(body); ok && h.typ == typeServerHello && hello.isRetry() {
+				name = "HelloRetryRequest"
+			}
+			fmt.Fprintf(&s, "(%s #%d%s)", name, h.seq, part)
 		}
 	}
 	return s.String()
