@@ -41,9 +41,10 @@ func (c *Conn) offerShare(h *clientHello, x *handshake13, group uint16) (ok bool
 }
 
 // takeServerHellos considers the ServerHellos and HelloRetryRequests of 1.3 that are there. What they answer with is not authenticated yet, so each
-// gives up its place in the flight to whatever else may come.
-func (c *Conn) takeServerHellos(now time.Time) {
+// gives up its place in the flight to whatever else may come. It says whether there are keys that were not there before.
+func (c *Conn) takeServerHellos(now time.Time) (news bool) {
 	o := c.opening
+	was := o.considered
 	for i := 0; i < len(o.all); i++ {
 		first, hs := o.all[i].first, &o.all[i].hs
 		m, ok := c.in.whole(first)
@@ -67,9 +68,10 @@ func (c *Conn) takeServerHellos(now time.Time) {
 			c.noteRefusal(now, why)
 		}
 		if c.state >= StateClosed {
-			return
+			return false
 		}
 	}
+	return o.considered != was
 }
 
 // checkServerHello says what is wrong with the ServerHello or HelloRetryRequest of 1.3 that answers our ClientHello.

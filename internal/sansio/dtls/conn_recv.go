@@ -240,14 +240,11 @@ func (c *Conn) noteFragment(result fragmentResult) fragmentResult {
 func (c *Conn) deliverMessages(now time.Time) {
 	for c.state < StateClosed {
 		if c.opening != nil {
-			if c.cfg.Client {
-				c.takeServerHellos(now)
+			if c.cfg.Client && c.takeServerHellos(now) && c.settleEarly() || c.opening != nil && c.state < StateClosed && c.deliverFlight(now) {
+				c.openEarly(now)
+				continue
 			}
-			if !c.deliverFlight(now) {
-				return
-			}
-			c.openEarly(now)
-			continue
+			return
 		}
 		m, ok := c.in.whole(c.in.next)
 		switch {

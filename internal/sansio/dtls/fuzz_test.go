@@ -90,18 +90,20 @@ func FuzzDatagrams(f *testing.F) {
 	f.Add(uint8(2), uint8(0), handshakeRecord(typeServerHelloDone, 4, nil))
 	f.Add(uint8(3), uint8(1), plainRecord(contentAlert, 3, []byte{2, 40}))
 	f.Add(uint8(9), uint8(1), plainRecord(contentApplicationData, 3, []byte("x")))
-	for stage := range uint8(5) {
-		p := newPair(f, pairConfig{seed: 1, net: quick})
+	f.Add(uint8(10), uint8(0), append([]byte{0x2e, 0, 1, 0, 30}, make([]byte, 30)...))
+	f.Add(uint8(17), uint8(1), spoofs()["fifteen ServerHellos of 1.3"])
+	for stage := range uint8(24) {
+		p := newPair(f, pairConfig{seed: 1, net: quick, version: fuzzVersion(stage / 8)})
 		var last []byte
 		p.log = func(_ int, b []byte) { last = bytes.Clone(b) }
 		p.start()
-		for range stage {
+		for range stage % 8 {
 			p.step()
 		}
 		f.Add(stage, stage%2, last)
 	}
 	f.Fuzz(func(t *testing.T, stage, who uint8, b []byte) {
-		p := newPair(t, pairConfig{seed: 1, net: quick})
+		p := newPair(t, pairConfig{seed: 1, net: quick, version: fuzzVersion(stage / 8)})
 		p.start()
 		for range stage % 8 {
 			p.step()
@@ -121,14 +123,19 @@ func FuzzDatagrams(f *testing.F) {
 	})
 }
 
+func fuzzVersion(n uint8) uint16 { return [...]uint16{Version12, Version13, anyVersion}[n%3] }
+
 // FuzzOperations calls the methods of two ends in any order, with what they send to each other lost, doubled, changed or late.
 func FuzzOperations(f *testing.F) {
-	f.Add([]byte{0, 1, 8, 8, 8, 8, 8, 2, 10, 12, 14, 8, 8})
-	f.Add([]byte{0, 8, 8, 8, 8, 8, 8, 4, 5, 8, 12, 13, 8, 6, 8, 7})
-	f.Add([]byte{1, 0, 16, 8, 24, 8, 32, 8, 40, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9})
-	f.Add([]byte("1\xa4808+$08")) // a round-trip time that makes the flight's deadline one of the past
-	f.Fuzz(func(t *testing.T, ops []byte) {
-		p := newPair(t, pairConfig{seed: 3, net: quick, noFingerprints: true})
+	for version := range uint8(3) {
+		f.Add(version, []byte{0, 1, 8, 8, 8, 8, 8, 2, 10, 12, 14, 8, 8})
+		f.Add(version, []byte{0, 8, 8, 8, 8, 8, 8, 4, 5, 8, 12, 13, 8, 6, 8, 7})
+		f.Add(version, []byte{1, 0, 16, 8, 24, 8, 32, 8, 40, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9})
+		f.Add(version, []byte("1\xa4808+$08")) // a round-trip time that makes the flight's deadline one of the past
+		f.Add(version, []byte{0, 1, 2, 3, 8, 8, 8, 8, 12, 13, 12 | 64, 13 | 64, 8, 8, 8, 12, 8, 8, 4 | 64, 5 | 64})
+	}
+	f.Fuzz(func(t *testing.T, version uint8, ops []byte) {
+		p := newPair(t, pairConfig{seed: 3, net: quick, noFingerprints: true, version: fuzzVersion(version)})
 		fps := [2][]Fingerprint{mustFingerprint(serverCert), mustFingerprint(clientCert)}
 		n := byte(0)
 		mode := byte(0)
@@ -156,6 +163,7 @@ func FuzzOperations(f *testing.F) {
 				c.SetFingerprints(fps[who])
 			case 2:
 				c.SetRTT(time.Duration(op) * time.Millisecond)
+				c.HoldTimer(p.now, op>>6 == 3)
 				c.HandleTimeout(p.now) // a shorter timeout may be over already
 			case 3:
 				if op > 200 {
@@ -170,6 +178,7 @@ func FuzzOperations(f *testing.F) {
 				c.HandleTimeout(p.now)
 			case 6:
 				if c.State() == StateConnected {
+					c.updateDue = c.updateDue || op >= 64 && c.Version() == Version13
 					p.send(who, "data")
 				}
 			case 7:

@@ -532,3 +532,38 @@ func TestContradiction13(t *testing.T) {
 		t.Error(why)
 	}
 }
+
+// TestSealedOvertakesServerHello: the records of a server's flight that come before its ServerHello are opened when it is there, without another
+// transmission.
+func TestSealedOvertakesServerHello(t *testing.T) {
+	for seed := range uint64(20) {
+		p := newPair(t, pairConfig{seed: seed, net: quick, version: anyVersion, client: func(cfg *Config) { cfg.PostQuantum = seed%2 == 0 }})
+		var flight [][]byte
+		p.filter = func(from int, b []byte) []byte {
+			if from == 0 {
+				return b
+			}
+			for len(b) > 0 {
+				n := len(b)
+				if r, _, ok := parseRecord(b); ok && !isUnified(b[0]) {
+					n = len(r.raw)
+				}
+				flight = append(flight, bytes.Clone(b[:n]))
+				b = b[n:]
+			}
+			return nil
+		}
+		p.start()
+		p.run(func() bool { return len(flight) > 1 })
+		for _, b := range slices.Backward(flight) {
+			if p.ends[0].State() != StateConnecting {
+				t.Fatal("connected too early")
+			}
+			p.ends[0].HandleDatagram(p.now, b)
+			p.ends[0].check()
+		}
+		if p.ends[0].State() != StateConnected || p.ends[0].Stats().Retransmissions > 0 {
+			t.Errorf("seed %d: client is %v: %+v", seed, p.ends[0].State(), p.ends[0].Stats())
+		}
+	}
+}

@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -138,6 +139,14 @@ func (c *Conn) settle(r record13) (settled bool) {
 		}
 	}
 	return false
+}
+
+// settleEarly is settle with the records that came before the keys.
+func (c *Conn) settleEarly() bool {
+	return slices.ContainsFunc(c.early.records, func(raw []byte) bool {
+		r, _, ok := parseRecord13(raw)
+		return ok && c.settle(r)
+	})
 }
 
 // begin13 goes on with a handshake of 1.3 whose keys the peer has, and message_seq first.
