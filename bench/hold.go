@@ -15,8 +15,8 @@ func setup(m measurement) (figures, error) {
 	}
 	var times []time.Duration
 	var from usage
-	const warmup = 3
-	count := m.count(100)
+	const warmup = 20 // until the heap has its size
+	count := m.count(300)
 	for i := range count + warmup {
 		if i == warmup {
 			runtime.GC()

@@ -72,7 +72,7 @@ var allRows = slices.Concat(
 		{name: "small-64B", figures: smallFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: small},
 		{name: "ping-pong-64B", figures: pingFigures, stacks: rivals, others: runtimes, takes: 3200 * ms, measure: pingPong(false)},
 		{name: "ping-pong-64B-2proc", figures: pingFigures, stacks: rivals, takes: 3200 * ms, measure: pingPong(true)},
-		{name: "setup", figures: setupFigures, stacks: rivals, others: runtimes, takes: time.Second, measure: setup},
+		{name: "setup", figures: setupFigures, stacks: rivals, others: runtimes, takes: 2 * time.Second, measure: setup},
 		{name: "idle", figures: idleFigures, stacks: rivals, others: runtimes, takes: 71 * time.Second, quiet: true, measure: idle},
 	},
 	[]row{
