@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,6 +191,31 @@ func TestKeyLog(t *testing.T) {
 	p.wantConnected("")
 	fields := strings.Fields(logs[0].String())
 	if logs[0].String() != logs[1].String() || len(fields) != 3 || fields[0] != "CLIENT_RANDOM" || len(fields[1]) != 64 || len(fields[2]) != 96 {
+		t.Errorf("client logs %q, server %q", logs[0].String(), logs[1].String())
+	}
+}
+
+// TestKeyLog13: the five secrets of 1.3, under the client's random, the same at both ends.
+func TestKeyLog13(t *testing.T) {
+	var logs [2]strings.Builder
+	p := newPair(t, pairConfig{
+		net: quick, version: Version13,
+		client: func(cfg *Config) { cfg.KeyLog = &logs[0] },
+		server: func(cfg *Config) { cfg.KeyLog = &logs[1] },
+	})
+	p.start()
+	p.wantConnected("")
+	random := p.ends[0].hs.clientRandom
+	var labels []string
+	for line := range strings.Lines(logs[0].String()) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[1] != hex.EncodeToString(random[:]) || len(f[2]) != 64 {
+			t.Errorf("%q", line)
+		}
+		labels = append(labels, f[0])
+	}
+	want := []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"}
+	if !slices.Equal(labels, want) || logs[0].String() != logs[1].String() {
 		t.Errorf("client logs %q, server %q", logs[0].String(), logs[1].String())
 	}
 }

@@ -567,3 +567,27 @@ func TestSealedOvertakesServerHello(t *testing.T) {
 		}
 	}
 }
+
+// TestDataAheadOfTheRest: data that comes when a part of the client's flight is there, and a part is not, waits for that, and then is delivered.
+func TestDataAheadOfTheRest(t *testing.T) {
+	p := newPair(t, pairConfig{net: quick, version: Version13, client: func(cfg *Config) { cfg.MTU = 300 }})
+	n := 0
+	p.filter = func(from int, b []byte) []byte {
+		if from == 0 && p.ends[0].hs.complete {
+			if n++; n == 2 {
+				return nil
+			}
+		}
+		return b
+	}
+	p.start()
+	p.run(func() bool { return p.ends[0].State() == StateConnected })
+	p.send(0, "early")
+	p.runTo(p.now.Add(10 * time.Millisecond))
+	if c := p.ends[1]; c.opening != nil || c.hs.complete || len(c.early.records) != 1 {
+		t.Fatalf("server holds %d records", len(c.early.records))
+	}
+	p.wantData(1, "before the rest")
+	p.wantConnected("the rest is sent again")
+	p.wantData(1, "behind the rest", "early")
+}

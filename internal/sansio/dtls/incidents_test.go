@@ -501,26 +501,28 @@ func TestRenegotiation(t *testing.T) {
 
 // TestReplay: each record is delivered once, however often it comes, and a record that was changed is dropped without a trace.
 func TestReplay(t *testing.T) {
-	p := newPair(t, pairConfig{net: quick})
-	p.start()
-	p.wantConnected("")
-	p.settle()
-	rec := p.ends[0].Seal(append(make([]byte, 21), "once"...), 0)
-	for i := range rec {
-		changed := bytes.Clone(rec)
-		changed[i] ^= 0x40
-		p.ends[1].HandleDatagram(p.now, changed)
-		p.drain()
-	}
-	p.wantData(1, "changed records")
-	for range 3 {
-		p.ends[1].HandleDatagram(p.now, bytes.Clone(rec))
-		p.drain()
-	}
-	p.wantData(1, "the record and two replays", "once")
-	if s := p.ends[1].Stats(); s.DroppedReplay != 2 {
-		t.Errorf("%+v", s)
-	}
+	eachVersion(t, func(t *testing.T, version uint16) {
+		p := newPair(t, pairConfig{version: version, net: quick})
+		p.start()
+		p.wantConnected("")
+		p.settle()
+		rec := p.seal(0, "once")
+		for i := range rec {
+			changed := bytes.Clone(rec)
+			changed[i] ^= 0x40
+			p.ends[1].HandleDatagram(p.now, changed)
+			p.drain()
+		}
+		p.wantData(1, "changed records")
+		for range 3 {
+			p.ends[1].HandleDatagram(p.now, bytes.Clone(rec))
+			p.drain()
+		}
+		p.wantData(1, "the record and two replays", "once")
+		if s := p.ends[1].Stats(); s.DroppedReplay != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
 }
 
 // TestClientHelloRetransmission: a ClientHello that is sent again says the same (werift sent a new cookie each time), in new records.

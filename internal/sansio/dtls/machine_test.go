@@ -381,20 +381,22 @@ func TestRTO(t *testing.T) {
 
 // TestUnreadData: what is not polled before the next datagram is lost, and counted.
 func TestUnreadData(t *testing.T) {
-	p := newPair(t, pairConfig{net: quick})
-	p.start()
-	p.wantConnected("")
-	p.settle()
-	var both []byte
-	for _, msg := range []string{"a", "b", "c"} {
-		both = append(both, p.ends[0].Seal(append(make([]byte, 21), msg...), 0)...)
-	}
-	p.ends[1].HandleDatagram(p.now, both)
-	if b, ok := p.ends[1].PollData(); !ok || string(b) != "a" {
-		t.Errorf("%q", b)
-	}
-	p.ends[1].HandleDatagram(p.now, nil)
-	if b, ok := p.ends[1].PollData(); ok || p.ends[1].Stats().DroppedUnread != 2 {
-		t.Errorf("%q, %+v", b, p.ends[1].Stats())
-	}
+	eachVersion(t, func(t *testing.T, version uint16) {
+		p := newPair(t, pairConfig{version: version, net: quick})
+		p.start()
+		p.wantConnected("")
+		p.settle()
+		var both []byte
+		for _, msg := range []string{"a", "b", "c"} {
+			both = append(both, p.seal(0, msg)...)
+		}
+		p.ends[1].HandleDatagram(p.now, both)
+		if b, ok := p.ends[1].PollData(); !ok || string(b) != "a" {
+			t.Errorf("%q", b)
+		}
+		p.ends[1].HandleDatagram(p.now, nil)
+		if b, ok := p.ends[1].PollData(); ok || p.ends[1].Stats().DroppedUnread != 2 {
+			t.Errorf("%q, %+v", b, p.ends[1].Stats())
+		}
+	})
 }

@@ -228,10 +228,11 @@ func (p *pair) wantConnected(because string) {
 	}
 }
 
-func (p *pair) send(from int, msg string) {
-	c := p.ends[from]
-	head, _ := c.Overhead()
-	p.wire.Send(p.now, from, c.Seal(append(make([]byte, head), msg...), 0))
+func (p *pair) send(from int, msg string) { p.wire.Send(p.now, from, p.seal(from, msg)) }
+
+func (p *pair) seal(from int, msg string) []byte {
+	head, _ := p.ends[from].Overhead()
+	return p.ends[from].Seal(append(make([]byte, head), msg...), 0)
 }
 
 func (p *pair) wantData(to int, because string, want ...string) {
