@@ -37,6 +37,17 @@ func (a *acks) waitForRest(now time.Time, rto time.Duration, gap bool) {
 	}
 }
 
+// askForFlight makes an acknowledgement leave because data is here that the client sends behind its flight, and that is not: so it is lost, or late. The
+// client sends it again then, long before its timer. RFC 9147 section 7.1: "in some cases it may be necessary to send an ACK which does not contain
+// any record numbers." The data may be anybody's, so nobody is asked more often than once in a round trip.
+func (c *Conn) askForFlight(now time.Time) {
+	if c.cfg.Client || c.unacked == nil || now.Sub(c.askedAt) < c.flight.initialRTO/2 {
+		return
+	}
+	c.askedAt = now
+	c.acks.due, c.acks.at = true, time.Time{}
+}
+
 // take gives as many of the oldest numbers as fit in room bytes, in the order of RFC 9147 section 7: "in numerically increasing order".
 func (a *acks) take(room int) []recordNumber {
 	n := min(len(a.numbers), (room-2)/recordNumberLen)
@@ -76,10 +87,9 @@ func (c *Conn) handleACK(now time.Time, b []byte) {
 		news = f.acknowledge(n) || news
 	}
 	switch {
-	case !news:
-	case f.isDone():
+	case news && f.isDone():
 		c.flightAcknowledged()
-	case !f.pending():
+	case news && !f.pending() || len(numbers) == 0 && f.mayRepeat(now):
 		f.resume(now)
 		c.stats.Retransmissions++
 	}

@@ -41,6 +41,7 @@ func (c *Conn) check() {
 
 	must(is13 || c.old == nil && c.readHandshake == nil && c.unacked == nil && !c.updateDue || c.opening != nil, "1.2 with what is 1.3's")
 	must(is13 || len(c.acks.numbers) == 0, "acknowledges records of 1.2")
+	must(!c.acks.due || hs.complete || c.unacked != nil, "acknowledges without keys")
 	if k := c.read; k != nil {
 		must((k.v12 != nil) != is13 && (k.v13 != nil) == is13, "keys to read with of another version")
 		must(c.old == nil || c.old.epoch >= epochData && c.old.epoch+1 == k.epoch && c.old.secret == nil, "former epoch of %d is %+v", k.epoch, c.old)
@@ -101,7 +102,7 @@ func (f *flight) check(must func(bool, string, ...any)) {
 
 func (a *acks) check(must func(bool, string, ...any)) {
 	must(len(a.numbers) <= maxAcks, "%d records to acknowledge", len(a.numbers))
-	must(!a.due || len(a.numbers) > 0 && a.at.IsZero(), "nothing to acknowledge, or twice")
+	must(!a.due || a.at.IsZero(), "acknowledges now and later")
 	must(a.at.IsZero() || len(a.numbers) > 0, "nothing to acknowledge, but a timer")
 }
 

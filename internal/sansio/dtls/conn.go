@@ -101,6 +101,7 @@ type Conn struct {
 	write   *writeEpoch
 	unacked *writeEpoch
 	acks    acks
+	askedAt time.Time // see askForFlight
 
 	// What leaves. Application data that comes before the peer is verified waits in held. Invariant: held is empty when connected.
 	alerts []outAlert

@@ -11,7 +11,7 @@ func (c *Conn) handleSealed(now time.Time, r record13) {
 		}
 		c.deliverMessages(now) // the ServerHello ahead of it
 		if c.opening != nil && !c.settle(r) {
-			c.holdEarly(r.raw)
+			c.holdEarly(now, r)
 			return
 		}
 		if c.state >= StateClosed {
@@ -41,7 +41,7 @@ func (c *Conn) openSealed(now time.Time, r record13) {
 	case c.readHandshake.is(r.epochBits):
 		k = c.readHandshake
 	case !c.hs.complete && r.epochBits == epochData:
-		c.holdEarly(r.raw) // data behind a flight of which a part is missing
+		c.holdEarly(now, r) // data behind a flight of which a part is missing
 		return
 	default:
 		c.stats.DroppedEpoch++
@@ -68,9 +68,12 @@ func (c *Conn) openSealed(now time.Time, r record13) {
 	c.handleContent(now, k, typ, seq, plain)
 }
 
-func (c *Conn) holdEarly(raw []byte) {
-	if !c.early.put(raw) {
+func (c *Conn) holdEarly(now time.Time, r record13) {
+	if !c.early.put(r.raw) {
 		c.stats.DroppedOverflow++
+	}
+	if r.epochBits == epochData {
+		c.askForFlight(now)
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *Conn) open(key []byte, first uint16) {
 	}
 	o.live = len(o.all)
 	o.all = append(o.all, opening{key: key, first: first, hs: c.hs})
-	c.unacked = c.hs.handshakeKeys()
+	c.unacked, c.acks = c.hs.handshakeKeys(), acks{}
 }
 
 // setAside makes room in Conn.flight for another opening's.
@@ -78,7 +78,7 @@ func (c *Conn) turnTo(i int) {
 	c.setAside()
 	c.flight, o.live = o.all[i].flight, i
 	c.flight.initialRTO = rto
-	c.unacked = o.all[i].hs.handshakeKeys()
+	c.unacked, c.acks = o.all[i].hs.handshakeKeys(), acks{}
 }
 
 // turnOpening gives a former ClientHello its turn when the last one is not answered, now and then: what it was an answer to may have been somebody
@@ -187,7 +187,7 @@ func (c *Conn) deliverFlight(now time.Time) (accepted bool) {
 			}
 		}
 		c.in.accept(first + uint16(len(types)-1))
-		c.opening, c.refused, c.unacked = nil, nil, nil
+		c.opening, c.refused, c.unacked, c.acks = nil, nil, nil, acks{}
 		return true
 	}
 	return false

@@ -212,3 +212,25 @@ func TestOpeningsAreBounded(t *testing.T) {
 		t.Errorf("%d datagrams in 100 ms, at most %d are due", p.sent[1], most)
 	}
 }
+
+// TestForgedDataAsksOnce: sealed bytes of anybody's make a server that waits for the client's flight ask for it once in a round trip, not more.
+func TestForgedDataAsksOnce(t *testing.T) {
+	p := newPair(t, pairConfig{seed: 1, net: quick, version: Version13})
+	p.filter = func(from int, b []byte) []byte {
+		if from == 0 && p.ends[0].hs.complete {
+			return nil
+		}
+		return b
+	}
+	p.start()
+	p.run(func() bool { return p.ends[0].hs.complete })
+	p.run(func() bool { return p.wire.InFlight() == 0 })
+	was := p.sent[1]
+	for range 200 {
+		p.ends[1].HandleDatagram(p.now, append([]byte{0x2f, 1, 2, 0, 60}, make([]byte, 60)...))
+		p.drain()
+	}
+	if n := p.sent[1] - was; n != 1 {
+		t.Errorf("%d datagrams for 200", n)
+	}
+}
