@@ -111,7 +111,7 @@ func TestEmbeddingOnTheWire(t *testing.T) {
 	p.wantCarried("the response", p.wantPacket("a response", stun.BindingSuccess), datagram(3, 901), 1)
 }
 
-// What does not fit is left out: first the datagram, then the acknowledgements.
+// A datagram that does not fit is left out. Acknowledgements do fit.
 func TestEmbeddingThatDoesNotFit(t *testing.T) {
 	for _, c := range []struct {
 		ufrag        int
@@ -375,6 +375,61 @@ func TestEmbeddingToManyCandidates(t *testing.T) {
 	}
 }
 
+// Before anything has come from anywhere, the four best pairs carry datagrams; any other one does when the peer is heard there.
+func TestEmbeddingOnTheBestPairs(t *testing.T) {
+	p := newPeer(t, Config{Controlling: true, Embedding: true, Ta: -1})
+	p.a.AgreeEmbedding(true)
+	p.embed(datagram(1, 300))
+	p.answer()
+	for i := range 12 {
+		if err := p.a.AddRemoteCandidate(p.now, HostCandidate(addr(fmt.Sprintf("198.51.100.%d:1000", i)), p.creds.Ufrag, uint16(1000-i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for i, s := range p.packets() {
+		d, acknowledged := carried(s.m)
+		if acknowledged < 0 || (d != nil) != (i < 4) {
+			t.Errorf("the check of pair %d carries %d bytes and acknowledges %d", i, len(d), acknowledged)
+		}
+		n++
+	}
+	if n != 12 {
+		t.Errorf("%d checks", n)
+	}
+	p.sendFrom(addr("198.51.100.9:1000"), p.request(acks()))
+	for _, s := range p.packets() {
+		p.wantCarried("to where the peer was heard", s, datagram(1, 300), 0)
+	}
+}
+
+// A flight that answers what has come by itself, while the path the other way is not known to work, does not wait for a check to be repeated.
+func TestFlightHasACheckOfItsOwn(t *testing.T) {
+	p, _ := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.advance(10 * time.Millisecond)
+	p.embed(datagram(2, 100))
+	p.wantIdle("nothing was heard of the peer")
+	p.send(p.request(acks()))
+	p.packets()
+	p.advance(10 * time.Millisecond)
+	p.packets()
+	p.embed(datagram(3, 100))
+	p.wantCarried("a check", p.wantRequest("a check at once"), datagram(3, 100), 0)
+	// A message that leaves anyway makes it needless.
+	p.advance(10 * time.Millisecond)
+	p.send(p.request(acks()))
+	p.embed(datagram(4, 100))
+	requests := 0
+	for _, s := range p.packets() {
+		if s.m.Type == stun.BindingRequest {
+			requests++
+		}
+	}
+	if requests > 1 {
+		t.Errorf("%d checks, the triggered one was enough", requests)
+	}
+}
+
 // What a pair that answers has taken of the limit is given back.
 func TestEmbeddingIsProven(t *testing.T) {
 	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 900))
@@ -450,6 +505,24 @@ func TestEmbeddingIsComplete(t *testing.T) {
 			p.wantState("after a restart", EmbeddingComplete)
 		})
 	}
+}
+
+// A lite peer never checks: its responses carry its flights, and our checks ours.
+func TestEmbeddingWithALitePeer(t *testing.T) {
+	p := newPeer(t, Config{Embedding: true})
+	p.a.AgreeEmbedding(true)
+	p.a.SetRemote(p.now, p.creds, true)
+	p.candidate(p.addr)
+	p.embed(datagram(1, 200))
+	check := p.wantRequest("a check")
+	p.wantCarried("the check", check, datagram(1, 200), 0)
+	if d := p.sendFrom(p.addr, p.success(check, acks(datagram(1, 200)), with(datagram(2, 700)))); !bytes.Equal(d, datagram(2, 700)) {
+		t.Fatalf("the response brings %.4x", d)
+	}
+	p.embed(datagram(3, 400))
+	// The pair that works is nominated by another check, which takes the answer along.
+	p.wantCarried("the nomination", p.wantRequest("a nomination"), datagram(3, 400), 1)
+	p.wantFlight("it has left")
 }
 
 // The peer's data says that its handshake is complete. An answer to its last word, given at the same time, leaves all the same.
