@@ -12,8 +12,6 @@ var spedNames = [...]string{"sped", "googspedv1"}
 // spedOptions is a set of them: bit i stands for spedNames[i].
 type spedOptions uint8
 
-const allSPED spedOptions = 1<<len(spedNames) - 1
-
 // add takes the value of an a=ice-options.
 func (o *spedOptions) add(names []string) {
 	for i, name := range spedNames {
