@@ -181,7 +181,7 @@ func TestSimulation(t *testing.T) {
 	if other := simulate("-seed", "2"); trace.FindString(other) == trace.FindString(one) {
 		t.Errorf("with another seed the same trace\n%s", other)
 	}
-	want(t, simulate("-loss", "0", "-delay", "10ms"), `^setup +40( +60\.0){4}$`, `^delivery +2000( +10\.0){4}$`, `^lost +0, 0\.00 %$`)
+	want(t, simulate("-loss", "0", "-delay", "10ms"), `^setup +40( +40\.0){4}$`, `^delivery +2000( +10\.0){4}$`, `^lost +0, 0\.00 %$`)
 }
 
 // Two programs chat that were introduced by copy and paste.

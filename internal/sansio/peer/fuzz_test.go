@@ -37,7 +37,7 @@ func play(t testing.TB, input []byte) {
 	setup, network := s.byte(), s.byte()
 	var sniff sniffer
 	cfg := Config{AnsweringRole: answering(setup&1 != 0), ReceiveBuffer: 64 << 10, MaxMessageSize: 20 << 10, SendBuffer: 100 << 10, AlwaysData: setup&2 != 0,
-		KeyLog: &sniff.keyLog}
+		KeyLog: &sniff.keyLog, DisableSPED: setup&64 != 0, DTLS12: setup&128 != 0}
 	held := 0 // buffers of packets
 	cfg.Media = MediaConfig{
 		Codecs: testCodecs, Extensions: testExtensions, ReceiveQueue: 20, MaxStreams: 10, HistoryPackets: 64, WantRTCP: true, Pacing: setup&16 != 0,
