@@ -104,9 +104,9 @@ func (n *negotiator) heard(s signal) {
 	defer n.mu.Unlock()
 	pc := n.g.pc
 	if s.Candidate != nil {
-		// Candidates of an offer that was ignored, or of another generation, may come late; there is no place for them.
+		// Candidates of an offer that was ignored, or of another generation, may come late, or before any description; there is no place for them.
 		now := pc.RemoteDescription()
-		if err := pc.AddICECandidate(*s.Candidate); err != nil && *s.Candidate.UsernameFragment == ufrag(now.SDP) {
+		if err := pc.AddICECandidate(*s.Candidate); err != nil && now != nil && *s.Candidate.UsernameFragment == ufrag(now.SDP) {
 			n.g.t.Errorf("AddICECandidate(%q): %v", s.Candidate.Candidate, err)
 		}
 		return
