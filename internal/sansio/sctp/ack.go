@@ -55,8 +55,10 @@ func (a *Association) handleSack(body []byte) {
 	ack := acked{}
 	advanced := s.cum != q.cum
 	a.ackUntil(s.cum, &ack)
+	told := 0 // TSNs in gap blocks
 	for g := s.gaps; len(g) > 0; g = g[4:] {
 		end := s.cum + TSN(be16(g[2:]))
+		told += 1 + int(be16(g[2:])) - int(be16(g))
 		for t := q.acked.nextMissing(s.cum + TSN(be16(g))); !end.Less(t); t = q.acked.nextMissing(t + 1) {
 			a.ackGap(t, &ack)
 		}
@@ -109,14 +111,22 @@ func (a *Association) handleSack(body []byte) {
 			a.forgetSkips()
 		}
 	}
-	opened := a.peerWindow < a.mtu && int(s.window) >= a.mtu
-	a.peerWindow = int(min(s.window, 1<<30))
+	// A SACK that lacks what another of the same cum acknowledged was overtaken by that one: its window is of when less had arrived.
+	if advanced || q.partial || told >= q.acked.n {
+		a.openWindow(int(min(s.window, 1<<30)))
+	}
+	a.sackSeen = true
+}
+
+// openWindow takes what a SACK says of the peer's receive window.
+func (a *Association) openWindow(n int) {
+	opened := a.peerWindow < a.mtu && n >= a.mtu
+	a.peerWindow = n
 	if opened {
 		a.rto.backoff = 0
 		// What was sent into the closed window a while ago was dropped there; no timer has to find that out.
 		a.loseAll(a.now - instant(a.rack.delay(&a.rto)))
 	}
-	a.sackSeen = true
 }
 
 // manyBlocks is how many gap blocks a SACK must have before it may lack some: peers bound them (dcsctp to 100), or a packet does.

@@ -327,6 +327,40 @@ func TestInvalidStreamIsReported(t *testing.T) {
 	}
 }
 
+// Promise: the window of a SACK that another has overtaken is not heeded; where the peer may have left out blocks for want of room it is.
+func TestWindowOfAnOvertakenSack(t *testing.T) {
+	p, w := connected(t)
+	a := p.end[0]
+	for i := range 200 {
+		p.send(0, 0, body(uint64(i), 20), reliable)
+	}
+	w.take()
+	cum := a.sent.cum
+	heeds := func(want uint32, sack []byte) {
+		t.Helper()
+		w.deliver(chunkSack, 0, sack)
+		if a.peerWindow != int(want) {
+			t.Errorf("the window is %d, not %d", a.peerWindow, want)
+		}
+	}
+	heeds(30000, sackBody(cum, 30000, 2, 4))
+	heeds(29000, sackBody(cum, 29000, 2, 4, 6, 7))
+	heeds(29000, sackBody(cum, 30000, 2, 4))       // overtaken
+	heeds(29000, sackBody(cum, 29500, 2, 3, 6, 7)) // the same, in the middle of a block
+	heeds(0, sackBody(cum, 0, 2, 4, 6, 7))
+	heeds(40000, sackBody(cum, 40000, 2, 4, 6, 7)) // taken by the application
+	heeds(50000, sackBody(cum+4, 50000))           // newer, since cum moved: 6 and 7 were taken back
+	heeds(50000, sackBody(cum+4, 60000))
+	heeds(60000, sackBody(cum+7, 60000))
+	cum += 7
+	var many, other []uint16
+	for i := range uint16(manyBlocks) {
+		many, other = append(many, 2+2*i, 2+2*i), append(other, 3+2*i, 3+2*i)
+	}
+	heeds(59000, sackBody(cum, 59000, many...))
+	heeds(58000, sackBody(cum, 58000, other...))
+}
+
 // Promise: a peer that takes back what its gap blocks said gets it again.
 func TestRenegedChunksAreSentAgain(t *testing.T) {
 	p, w := connected(t)
