@@ -19,6 +19,40 @@ import (
 type wire struct {
 	sent, lost      int
 	payload, header int
+	reception
+}
+
+// reception is what a receiver can know of a source.
+type reception struct {
+	arrived        int
+	first, highest int // sequence numbers with their cycles
+}
+
+func (r *reception) add(seq uint16) {
+	if r.arrived++; r.arrived == 1 {
+		r.first, r.highest = int(seq), int(seq)
+	}
+	r.highest += max(int(int16(seq-uint16(r.highest))), 0)
+}
+
+// expected and lost are what RFC 3550 section 6.4.1 says they are, of a source and that of its retransmissions.
+func (r *reception) expected() int {
+	if r.arrived == 0 {
+		return 0
+	}
+	return r.highest - r.first + 1
+}
+
+func (r *reception) lost(repairs reception) int { return r.expected() - r.arrived - repairs.arrived }
+
+// fraction is that of the report behind a former one: "the number of packets lost divided by the number of packets expected", "equivalent to taking
+// the integer part after multiplying the loss fraction by 256". "If the loss is negative due to duplicates, the fraction lost is set to zero."
+func (r *reception) fraction(repairs, former, formerRepairs reception) float64 {
+	expected, lost := r.expected()-former.expected(), r.lost(repairs)-former.lost(formerRepairs)
+	if lost <= 0 {
+		return 0
+	}
+	return float64(lost*256/expected) / 256
 }
 
 // carried reads what the network of a pair carries, as far as it is in the clear.
@@ -26,13 +60,16 @@ type carried struct {
 	rtp         map[rtc.SSRC]*wire
 	nacks, nack [2]int // RTCP packets that begin with a NACK, by who has sent them; and those of them that have arrived
 	plis        [2]int
+	reports     []map[rtc.SSRC]reception // what there was to tell in each receiver report of the second side
+	way         []int                    // those that are on their way
+	told        int                      // the last that has arrived; zero: none
 }
 
 // tag is what AEAD_AES_128_GCM adds to a packet.
 const tag = 16
 
 func (p *pair) watch() *carried {
-	c := &carried{rtp: make(map[rtc.SSRC]*wire)}
+	c := &carried{rtp: make(map[rtc.SSRC]*wire), reports: make([]map[rtc.SSRC]reception, 1)}
 	p.world.Capture(func(pk sim.Packet) {
 		b := pk.Data
 		if len(b) < 12 || b[0]>>6 != 2 {
@@ -51,18 +88,33 @@ func (p *pair) watch() *carried {
 				c.nacks[from]++
 			case pt == 206 && b[0]&31 == 1 && !received:
 				c.plis[from]++
+			case pt == 201 && from == 1 && received:
+				c.told, c.way = c.way[0], c.way[1:]
+			case pt == 201 && from == 1:
+				if pk.Fate == sim.Sent {
+					c.way = append(c.way, len(c.reports))
+				}
+				now := make(map[rtc.SSRC]reception)
+				for ssrc, w := range c.rtp {
+					now[ssrc] = w.reception
+				}
+				c.reports = append(c.reports, now)
 			}
 			return
 		}
 		var h rtp.Header
 		n, err := h.Unmarshal(b)
-		if err != nil || received {
+		if err != nil {
 			return
 		}
 		w := c.rtp[rtc.SSRC(h.SSRC)]
 		if w == nil {
 			w = new(wire)
 			c.rtp[rtc.SSRC(h.SSRC)] = w
+		}
+		if received {
+			w.add(h.SequenceNumber)
+			return
 		}
 		w.sent++
 		w.payload += len(b) - n - tag
@@ -83,6 +135,11 @@ func TestMediaStatsAreTrue(t *testing.T) {
 		video, audio := newSource(t, vp8, "face"), newSource(t, opus, "voice")
 		senders := []*rtc.RTPSender{p.add(0, video), p.add(0, audio)}
 		p.connects(0)
+		repairs := map[rtc.SSRC]rtc.SSRC{}
+		for _, s := range senders {
+			e := s.GetParameters().Encodings[0]
+			repairs[e.SSRC] = e.RTX.SSRC
+		}
 		stop := p.films(video)
 		talking := true
 		p.act("microphone", func() {
@@ -91,10 +148,25 @@ func TestMediaStatsAreTrue(t *testing.T) {
 				p.sleep(37500 * time.Microsecond) // what packet's timestamps tell at Opus' clock rate
 			}
 		})
-		p.pass(30 * time.Second)
+		worst := map[rtc.SSRC]float64{} // of the fractions that were told
+		listen := func(d time.Duration) {
+			for end := p.now().Add(d); p.now().Before(end); {
+				p.pass(100 * time.Millisecond)
+				for _, ri := range statsOf[webrtc.RemoteInboundRTPStreamStats](p.pc[0]) {
+					now, former := network.reports[network.told], network.reports[network.told-1]
+					own, rtx := now[ri.SSRC], repairs[ri.SSRC]
+					fraction, lost := own.fraction(now[rtx], former[ri.SSRC], former[rtx]), own.lost(now[rtx])
+					if ri.FractionLost != fraction || int(ri.PacketsLost) != lost {
+						t.Errorf("%s: report %d tells of %d lost, and a fraction of %v; they were %d and %v", ri.Kind, network.told, ri.PacketsLost, ri.FractionLost, lost, fraction)
+					}
+					worst[ri.SSRC] = max(worst[ri.SSRC], fraction)
+				}
+			}
+		}
+		listen(30 * time.Second)
 		stop()
 		talking = false
-		p.pass(5 * time.Second)
+		listen(5 * time.Second)
 		v[1].right(t)
 
 		outbound := statsOf[webrtc.OutboundRTPStreamStats](p.pc[0])
@@ -143,7 +215,7 @@ func TestMediaStatsAreTrue(t *testing.T) {
 			}
 			nacks, asked = nacks+int(out.NACKCount), asked+int(in.NACKCount)
 			// What the other side has told.
-			if int(ri.PacketsLost) != missing || ri.Jitter != 0 || ri.RoundTripTimeMeasurements == 0 || loss == 0 && ri.FractionLost != 0 || ri.FractionLost > 0.5 {
+			if int(ri.PacketsLost) != missing || ri.Jitter != 0 || ri.RoundTripTimeMeasurements == 0 || (loss > 0) != (worst[e.SSRC] > 0) {
 				t.Errorf("%s: the receiver tells of %+v", kind, ri)
 			}
 			if want := (2 * delay).Seconds(); math.Abs(ri.RoundTripTime-want) > 0.0005 ||

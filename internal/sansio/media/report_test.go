@@ -1,7 +1,6 @@
 package media
 
 import (
-	"math"
 	"testing"
 	"time"
 
@@ -61,12 +60,15 @@ func TestReports(t *testing.T) {
 	if want := uint32(65530 + 1999); last.LastSequenceNumber != want {
 		t.Errorf("highest %d, want %d with its cycles", last.LastSequenceNumber, want)
 	}
-	fraction := 0.0
-	for _, r := range rrs[1:20] {
-		fraction += float64(r.Reports[0].FractionLost) / 256 / 19
-	}
-	if math.Abs(fraction-0.1) > 0.02 {
-		t.Errorf("fraction lost %.3f, want 0.1", fraction)
+	// RFC 3550 section 6.4.1: "the number of packets lost divided by the number of packets expected", "since the previous SR or RR packet was sent".
+	former := rtcp.ReceptionReport{LastSequenceNumber: 65529}
+	for i, r := range rrs {
+		r := r.Reports[0]
+		expected, lost := r.LastSequenceNumber-former.LastSequenceNumber, r.TotalLost-former.TotalLost
+		if expected > 0 && uint32(r.FractionLost) != lost*256/expected || expected == 0 && r.FractionLost != 0 {
+			t.Errorf("report %d: fraction lost %d/256, of %d packets %d were lost", i, r.FractionLost, expected, lost)
+		}
+		former = r
 	}
 	c, _ := p.end[0].SenderCounts(a)
 	if c.Remote.RoundTrip < 2*delay-time.Millisecond || c.Remote.RoundTrip > 2*delay+time.Millisecond || c.Remote.Lost != int32(lost) {
