@@ -103,6 +103,7 @@ func (c *Conn) flightAcknowledged() {
 		// been acknowledged".
 		w := c.write
 		c.write = newWriteEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, w.secret), w.epoch+1)
+		c.stats.KeyUpdatesOut++
 	case c.hs.complete:
 		c.readHandshake = nil // the server is complete, and repeats nothing of the handshake's
 		c.unacked = nil

@@ -46,11 +46,13 @@ func (c *Conn) check() {
 		must((k.v12 != nil) != is13 && (k.v13 != nil) == is13, "keys to read with of another version")
 		must(c.old == nil || c.old.epoch >= epochData && c.old.epoch+1 == k.epoch && c.old.secret == nil, "former epoch of %d is %+v", k.epoch, c.old)
 		must(c.readHandshake == nil || hs.complete && c.readHandshake.epoch == epochHandshake, "epoch 2 of the handshake is %+v", c.readHandshake)
+		must(!is13 || !hs.complete || k.epoch == epochData+c.stats.KeyUpdatesIn, "reads epoch %d after %d updates", k.epoch, c.stats.KeyUpdatesIn)
 		must(!is13 || hs.complete == (k.epoch >= epochData) && hs.complete == (k.secret != nil), "reads epoch %d, complete: %v", k.epoch, hs.complete)
 	}
 	if w := c.write; w != nil {
 		must((w.v12 != nil) != is13 && (w.v13 != nil) == is13, "keys to write with of another version")
-		must(!is13 || w.epoch >= epochData && w.secret != nil && w.next <= maxSealed13+1, "writes record %d of epoch %d", w.next, w.epoch)
+		must(!is13 || w.epoch >= epochData && w.secret != nil && w.next <= c.cfg.KeyLife+1, "writes record %d of epoch %d", w.next, w.epoch)
+		must(!is13 || w.epoch == epochData+c.stats.KeyUpdatesOut, "writes epoch %d after %d updates", w.epoch, c.stats.KeyUpdatesOut)
 	}
 	if is13 && !ended {
 		must((c.unacked != nil) == (!hs.complete || c.cfg.Client && c.readHandshake != nil), "complete: %v, epoch 2 is acknowledged: %v", hs.complete, c.unacked == nil)

@@ -36,6 +36,8 @@ type Config struct {
 	MaxRTO time.Duration
 	// HandshakeTimeout is how long the handshake may take from Start or the first ClientHello on; 0 means 30 s.
 	HandshakeTimeout time.Duration
+	// KeyLife is how many records a key of 1.3 may seal, at most and by default 2^23. After three quarters of them the next key is agreed on.
+	KeyLife uint64
 	// KeyLog gets the session's secrets in the NSS key log format; nil means that nobody does.
 	KeyLog io.Writer
 
@@ -105,6 +107,12 @@ func (cfg Config) resolve() (Config, error) {
 	}
 	if cfg.MTU < minMTU || cfg.MTU > maxMTU {
 		bad("MTU is %d", cfg.MTU)
+	}
+	if cfg.KeyLife == 0 {
+		cfg.KeyLife = maxSealed13
+	}
+	if cfg.KeyLife > maxSealed13 {
+		bad("KeyLife is %d", cfg.KeyLife)
 	}
 	if cfg.InitialRTO == 0 {
 		cfg.InitialRTO = minRTO

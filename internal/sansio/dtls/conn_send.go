@@ -59,14 +59,18 @@ func (c *Conn) Seal(buf []byte, off int) []byte {
 	if n := len(buf) - off - head; off < 0 || n < 0 || n > maxPlaintext {
 		panic("BUG: dtls: Seal of what is no record")
 	}
-	if w.next >= w.last() {
+	last := uint64(maxSequence)
+	if w.v13 != nil {
+		last = c.cfg.KeyLife
+	}
+	if w.next >= last {
 		// RFC 6347 section 4.1: "implementations MUST either abandon an association or rehandshake prior to allowing the sequence number
 		// to wrap"; RFC 9147 section 4.5.3 for the AEAD. The last one is left for the alert.
 		c.fail(AlertCloseNotify, ErrSequenceExhausted)
 		return nil
 	}
-	if w.next >= updateAt && w.v13 != nil && !c.flight.updatesKeys {
-		c.updateDue = true
+	if w.v13 != nil && w.next >= last/4*3 && !c.flight.updatesKeys {
+		c.updateDue = true // long before the last, as it takes a round trip and may be lost
 	}
 	buf = append(buf, make([]byte, tail)...)
 	w.seal(buf[off:], contentApplicationData)

@@ -74,17 +74,6 @@ func (w *writeEpoch) seal(rec []byte, typ uint8) {
 	}
 }
 
-// last is how many application records may be sealed. The record behind them is left for an alert.
-func (w *writeEpoch) last() uint64 {
-	if w.v13 != nil {
-		return maxSealed13
-	}
-	return maxSequence
-}
-
-// updateAt is when a KeyUpdate is due, long before last, as it takes a round trip and may be lost.
-const updateAt = maxSealed13 / 4 * 3
-
 // rest gives back what the next record makes again.
 func (k *readEpoch) rest() {
 	if k != nil && k.v13 != nil {

@@ -286,6 +286,7 @@ func (c *Conn) handleKeyUpdate(m message) *HandshakeError {
 	c.old = k
 	c.read = newReadEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, k.secret), k.epoch+1)
 	k.secret = nil
+	c.stats.KeyUpdatesIn++
 	return nil
 }
 

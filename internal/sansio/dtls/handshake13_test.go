@@ -264,7 +264,7 @@ func TestKeyUpdate(t *testing.T) {
 			if c.write.epoch != epoch {
 				t.Fatalf("end %d writes epoch %d, want %d", who, c.write.epoch, epoch)
 			}
-			p.wear(who, updateAt)
+			p.wear(who, maxSealed13/4*3)
 		}
 		got := [2]int{}
 		if !p.run(func() bool {

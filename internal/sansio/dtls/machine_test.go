@@ -294,9 +294,9 @@ func TestSequenceExhausted(t *testing.T) {
 // TestConfig: everything that is wrong is told at once.
 func TestConfig(t *testing.T) {
 	_, err := New(Config{
-		SRTPProfiles: []SRTPProfile{99}, CipherSuites: []uint16{0x1304}, MTU: 10, InitialRTO: -1, HandshakeTimeout: -1,
+		SRTPProfiles: []SRTPProfile{99}, CipherSuites: []uint16{0x1304}, MTU: 10, InitialRTO: -1, HandshakeTimeout: -1, KeyLife: maxSealed13 + 1,
 	})
-	for _, want := range []string{"Rand", "Certificate", "SRTPProfiles", "CipherSuites", "MTU", "RTO", "HandshakeTimeout"} {
+	for _, want := range []string{"Rand", "Certificate", "SRTPProfiles", "CipherSuites", "MTU", "RTO", "HandshakeTimeout", "KeyLife"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not tell of %s: %v", want, err)
 		}

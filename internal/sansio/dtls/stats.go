@@ -6,6 +6,8 @@ type Stats struct {
 	RecordsIn, RecordsOut     uint64
 	DataIn, DataOut           uint64 // application data records that were delivered or sealed
 	Retransmissions           uint64 // flights sent again
+	KeyUpdatesIn              uint64 // keys of the peer's after the first
+	KeyUpdatesOut             uint64 // and of ours
 	MessagesRefused           uint64 // complete handshake messages, not authenticated, that could not be accepted
 	FragmentsDuplicate        uint64 // fragments of handshake messages that were complete already
 	FragmentsConflicting      uint64 // fragments that contradicted an earlier fragment of the same message

@@ -89,6 +89,7 @@ type Config struct {
 	PostQuantum      bool     // offer X25519MLKEM768 as the DTLS client
 	HandshakeTimeout time.Duration
 	KeyLog           io.Writer
+	keyLife          uint64 // of DTLS 1.3, in records. Tests shorten it
 
 	MaxMessageSize    int // offered to the peer, and enforced
 	ReceiveBuffer     int

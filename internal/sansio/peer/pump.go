@@ -80,6 +80,7 @@ func (c *Core) newDTLS(now time.Time, client bool) (err error) {
 		MTU:              c.handshakeMTU(),
 		HandshakeTimeout: c.cfg.HandshakeTimeout,
 		KeyLog:           c.cfg.KeyLog,
+		KeyLife:          c.cfg.keyLife,
 	})
 	if err == nil && !c.transport.routed {
 		c.dtls.HoldTimer(now, true) // checks are repeated by ICE, with what they carry

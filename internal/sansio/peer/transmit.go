@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"time"
+
+	"github.com/sansrtc/rtc/internal/sansio/dtls"
 )
 
 // Transmit is a run of datagrams to one destination: Data holds them one after the other, each SegmentSize bytes long but the last, which may be
@@ -72,6 +74,10 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		if t.Data, t.SegmentSize, n = c.appendRun(now, buf, maxSegments); n > 0 {
 			c.noteUse(now)
 			return c.sending(t, n), true
+		}
+		if c.dtls.State() == dtls.StateFailed && !c.dtlsFailed {
+			c.pump(now) // its keys are worn out
+			return c.PollWrite(now, buf, maxSegments)
 		}
 		c.pumpSCTP(now) // what has left may have lowered a buffered amount
 	}
