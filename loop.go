@@ -98,6 +98,9 @@ func (l *loop) Turn(now time.Time) runtime.Next {
 		l.core.HandleTimeout(now)
 	}
 	l.flush(now)
+	if l.closed {
+		l.closeSockets()
+	}
 	var early time.Duration
 	l.armed, early = l.core.PollWindow()
 	if l.dispatching && l.core.HasEvents() {
@@ -253,14 +256,18 @@ func (l *loop) close() {
 	l.rearm()
 }
 
-// end lets go of the world, once the core is closed and everything was sent.
-func (l *loop) end() {
-	l.closed = true
-	l.pc.connectionState.Store(int32(PeerConnectionStateClosed))
+// closeSockets is left to the Turn after the end: whoever calls that waits in no read, which a Close would have to end first.
+func (l *loop) closeSockets() {
 	for _, s := range l.sockets {
 		s.Close()
 	}
 	l.sockets = nil
+}
+
+// end lets go of the world, once the core is closed and everything was sent.
+func (l *loop) end() {
+	l.closed = true
+	l.pc.connectionState.Store(int32(PeerConnectionStateClosed))
 	l.wakeWaiting()
 	for _, s := range l.subscribers {
 		s.changed.broadcast()
