@@ -3,7 +3,9 @@ package dtls
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -17,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // TestPRF: known answer for P_SHA256, and pion's PRF for everything else.
@@ -217,6 +221,48 @@ func TestKeyLog13(t *testing.T) {
 	want := []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"}
 	if !slices.Equal(labels, want) || logs[0].String() != logs[1].String() {
 		t.Errorf("client logs %q, server %q", logs[0].String(), logs[1].String())
+	}
+}
+
+// TestPublicKeyOf: where x509.ParsePKIXPublicKey takes a key, of a kind that we take, it is the same key; where that refuses one so do we.
+func TestPublicKeyOf(t *testing.T) {
+	// A certificate with info in it, and nothing in its other fields.
+	wrap := func(info []byte) []byte {
+		var b cryptobyte.Builder
+		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddBytes([]byte("\x02\x01\x01" + strings.Repeat("\x30\x00", 4)))
+				b.AddBytes(info)
+			})
+			b.AddBytes([]byte("\x30\x00\x03\x01\x00"))
+		})
+		return b.BytesOrPanic()
+	}
+	equal := func(a, b crypto.PublicKey) bool { return a.(interface{ Equal(crypto.PublicKey) bool }).Equal(b) }
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		key, err := ecdsa.GenerateKey(curve, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bit := range 8 * len(info) {
+			changed := bytes.Clone(info)
+			if changed[bit/8] ^= 1 << (bit % 8); bit == 0 {
+				changed = info
+			}
+			want, err := x509.ParsePKIXPublicKey(changed)
+			got, kind, gotErr := publicKeyOf(wrap(changed))
+			if err == nil && kindOf(want) != 0 {
+				if gotErr != nil || kind != keyECDSA || !equal(got, want) {
+					t.Errorf("bit %d of %x: %v, %v", bit, changed, got, gotErr)
+				}
+			} else if gotErr == nil || got != nil || kind != 0 {
+				t.Errorf("bit %d of %x: taken", bit, changed)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/subtle"
 	"encoding/binary"
 )
 
@@ -35,13 +36,12 @@ func appendPad(b []byte, h crypto.Hash, key []byte, fill byte) []byte {
 	if h == crypto.SHA256 {
 		size = 64
 	}
+	var block [128]byte
 	for i := range size {
-		b = append(b, fill)
-		if i < len(key) {
-			b[len(b)-1] ^= key[i]
-		}
+		block[i] = fill
 	}
-	return b
+	subtle.XORBytes(block[:], block[:], key)
+	return append(b, block[:size]...)
 }
 
 // appendSum appends the hash of b.
