@@ -53,7 +53,7 @@ func New(cfg Config) *Estimator {
 	or(&cfg.Start, 300_000)
 	or(&cfg.Min, 30_000)
 	or(&cfg.Max, 100_000_000)
-	return &Estimator{cfg: cfg, target: min(max(cfg.Start, cfg.Min), cfg.Max), trend: newTrend()}
+	return &Estimator{cfg: cfg, target: min(max(cfg.Start, cfg.Min), cfg.Max)}
 }
 
 // Target is the estimate in bit/s.
@@ -90,15 +90,12 @@ func (e *Estimator) HandleTimeout(now time.Time) {
 	e.silent = true
 }
 
-// HandleResults takes the results of one feedback message, in the order in which the packets were sent.
+// HandleResults takes the results of one feedback message, at least one, in the order in which the packets were sent.
 func (e *Estimator) HandleResults(now time.Time, results []Result) {
-	if len(results) == 0 {
-		return
-	}
 	e.last, e.waiting = now, time.Time{}
 	if e.silent {
 		// The path is back, and is another one perhaps: all begins anew. What was sent in vain says nothing about it.
-		*e = Estimator{cfg: e.cfg, target: e.target, trend: newTrend(), last: now, lowered: e.lowered}
+		*e = Estimator{cfg: e.cfg, target: e.target, last: now, lowered: e.lowered}
 		for len(results) > 0 && !results[0].Arrived {
 			results = results[1:]
 		}
@@ -167,19 +164,14 @@ func (e *Estimator) raise(now time.Time) {
 		e.set(min(e.target*1.2, e.cfg.Start)) // what was tried blindly once may be tried again
 		return
 	}
-	rate, ok := e.arrived.rate(throughputBuckets)
-	if !ok {
-		return
-	}
+	rate, _ := e.arrived.rate(throughputBuckets)
 	if !e.begun {
 		e.set(max(e.target, 2*rate))
 		return
 	}
 	t := (now.Sub(e.since) - e.back).Seconds()
 	want := e.top * (1 + cubic*t*t*t)
-	if want > e.target {
-		e.set(min(want, max(e.target, ahead*rate+10_000)))
-	}
+	e.set(max(e.target, min(want, ahead*rate+10_000)))
 	if e.target < want/2 {
 		// The application does not use what there is: the curve waits for it.
 		e.top, e.since, e.back = e.target, now, 0

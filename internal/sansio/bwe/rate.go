@@ -19,7 +19,7 @@ const (
 )
 
 func (t *throughput) add(at time.Duration, size int) {
-	n := int64(at / bucketSpan)
+	n := bucket(at)
 	switch {
 	case !t.begun || n-t.newest >= throughputBuckets:
 		*t = throughput{newest: n, first: at, latest: at, begun: true}
@@ -30,17 +30,25 @@ func (t *throughput) add(at time.Duration, size int) {
 		t.buckets[index(t.newest+1)] = 0
 	}
 	t.buckets[index(n)] += size
-	t.latest = max(t.latest, at)
+	t.first, t.latest = min(t.first, at), max(t.latest, at)
 }
 
-// index is the place of a bucket; arrival times may be negative.
+// bucket is the number of the bucket for a time, which may be negative.
+func bucket(at time.Duration) int64 {
+	if at < 0 {
+		at -= bucketSpan - 1
+	}
+	return int64(at / bucketSpan)
+}
+
+// index is the place of a bucket.
 func index(n int64) int64 { return (n%throughputBuckets + throughputBuckets) % throughputBuckets }
 
 // rate is in bit/s, over so many of the last buckets; false: too little has arrived to tell.
 func (t *throughput) rate(buckets int64) (float64, bool) {
-	from := max(t.newest-buckets+1, int64(t.first/bucketSpan))
+	from := t.newest - buckets + 1
 	span := t.latest - max(t.first, time.Duration(from)*bucketSpan)
-	if !t.begun || span < minSpan {
+	if span < minSpan {
 		return 0, false
 	}
 	sum := 0

@@ -63,25 +63,23 @@ const (
 	maxDeltas   = 60
 	// The threshold of section 5.4 of the draft, in ms: it follows the trend, faster down than up, so that a small queue is not missed
 	// and a competing flow does not starve this one.
-	thresholdStart = 12.5
-	thresholdMin   = 9.0
-	thresholdMax   = 600.0
-	thresholdUp    = 0.0087
-	thresholdDown  = 0.039
+	thresholdMin  = 9.0
+	thresholdMax  = 600.0
+	thresholdUp   = 0.0087
+	thresholdDown = 0.039
 	// overuseTime is how long the trend must be above the threshold.
 	overuseTime = 10 * time.Millisecond
 )
 
-// trend finds the slope of the delay over the last groups: above zero a queue fills.
+// trend finds the slope of the delay over the last groups: above zero a queue fills. It begins as the zero value: until there are enough groups the
+// slope is zero, and the threshold becomes the least.
 type trend struct {
 	state     usage
 	threshold float64
-	deltas    int
 
 	accumulated, smoothed float64 // ms
-	first                 time.Duration
 	points                [trendWindow]point
-	n                     int
+	n                     int // groups so far
 
 	over     time.Duration // the trend has been above the threshold for so long
 	previous float64
@@ -90,19 +88,13 @@ type trend struct {
 
 type point struct{ at, delay float64 } // ms
 
-func newTrend() trend { return trend{threshold: thresholdStart} }
-
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // add takes the next group and says how the path is used.
 func (t *trend) add(d delta) usage {
-	if t.deltas == 0 {
-		t.first, t.updated = d.at, d.at
-	}
-	t.deltas = min(t.deltas+1, maxDeltas)
 	t.accumulated += ms(d.came - d.sent)
 	t.smoothed = smoothing*t.smoothed + (1-smoothing)*t.accumulated
-	t.points[t.n%trendWindow] = point{ms(d.at - t.first), t.smoothed}
+	t.points[t.n%trendWindow] = point{ms(d.at), t.smoothed}
 	t.n++
 	slope := t.previous
 	if t.n >= trendWindow {
@@ -116,21 +108,20 @@ func (t *trend) add(d delta) usage {
 
 // slope is that of the line through the points, by least squares.
 func (t *trend) slope() (float64, bool) {
-	var x, y float64
+	x := 0.0
 	for _, p := range t.points {
 		x += p.at / trendWindow
-		y += p.delay / trendWindow
 	}
 	var num, den float64
 	for _, p := range t.points {
-		num += (p.at - x) * (p.delay - y)
+		num += (p.at - x) * p.delay
 		den += (p.at - x) * (p.at - x)
 	}
 	return num / den, den != 0
 }
 
 func (t *trend) detect(slope float64, d delta) {
-	trend := slope * float64(t.deltas) * trendGain
+	trend := slope * float64(min(t.n, maxDeltas)) * trendGain
 	switch {
 	case trend > t.threshold:
 		t.over += d.sent
@@ -147,7 +138,7 @@ func (t *trend) detect(slope float64, d delta) {
 }
 
 func (t *trend) adapt(trend float64, at time.Duration) {
-	elapsed := min(ms(at-t.updated), 100)
+	elapsed := min(max(ms(at-t.updated), 0), 100) // groups may arrive in another order
 	t.updated = at
 	m := max(trend, -trend)
 	if m > t.threshold+15 {
