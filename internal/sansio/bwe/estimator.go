@@ -102,7 +102,7 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 	}
 	congested := false
 	for _, r := range results {
-		if r.Sent.After(e.lowered) { // what was sent before has been answered for
+		if r.Sent.After(e.lowered) { // what was sent before has been answered for, so losses lower the target once in a round trip
 			e.loss.add(r.Arrived)
 		}
 		if !r.Arrived {
@@ -124,7 +124,7 @@ func (e *Estimator) HandleResults(now time.Time, results []Result) {
 			}
 		}
 	case e.loss.rate() > tolerated && e.loss.full():
-		if now.Sub(e.lowered) > max(e.rtt, 300*time.Millisecond) {
+		if now.Sub(e.lowered) > 300*time.Millisecond {
 			// Section 6 of the draft: A·(1 - 0.5·p).
 			e.lower(now, e.target*(1-e.loss.rate()/2))
 			e.loss = losses{}

@@ -56,7 +56,7 @@ func TestThroughput(t *testing.T) {
 					t.Fatalf("seed %d, %v: %v in %v, known: %v; want %v of %v", seed, latest, got, window, ok, want, span)
 				}
 			}
-			switch at += time.Duration(rng.IntN(int(step))); rng.IntN(100) {
+			switch at += time.Duration(rng.IntN(20)) * time.Millisecond; rng.IntN(100) {
 			case 0:
 				at += time.Duration(rng.IntN(700)) * time.Millisecond
 			case 1:

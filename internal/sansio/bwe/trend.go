@@ -108,11 +108,10 @@ func (t *trend) add(d delta) usage {
 
 // slope is that of the line through the points, by least squares.
 func (t *trend) slope() (float64, bool) {
-	x := 0.0
+	var x, num, den float64
 	for _, p := range t.points {
 		x += p.at / trendWindow
 	}
-	var num, den float64
 	for _, p := range t.points {
 		num += (p.at - x) * p.delay
 		den += (p.at - x) * (p.at - x)

@@ -165,3 +165,19 @@ func TestTrendOfOneInstant(t *testing.T) {
 		t.Errorf("a queue fills, and the state is %d with a threshold of %v", state, tr.threshold)
 	}
 }
+
+// The time above the threshold is that since the trend was last at or below it, also when it was far below.
+func TestOveruseTime(t *testing.T) {
+	for _, low := range []float64{0, -0.1} {
+		tr := trend{n: 60}
+		tr.adapt(0, 0)
+		for i, c := range []struct {
+			slope float64
+			want  usage
+		}{{0.1, normal}, {low, normal}, {0.1, normal}, {0.1, overuse}} {
+			if tr.detect(c.slope, delta{sent: 6 * time.Millisecond}); (tr.state == overuse) != (c.want == overuse) {
+				t.Errorf("%v, group %d: state %d", low, i, tr.state)
+			}
+		}
+	}
+}
