@@ -98,7 +98,7 @@ func (l *loop) Turn(now time.Time) runtime.Next {
 		l.core.HandleTimeout(now)
 	}
 	l.flush(now)
-	if l.closed {
+	if l.closed && len(l.sockets) > 0 {
 		l.closeSockets()
 	}
 	var early time.Duration
@@ -171,8 +171,9 @@ func (l *loop) view(f func(c *peer.Core)) {
 
 // settle sends what a change has made ready, or sees that the loop does, and tells the host until when the loop waits.
 func (l *loop) settle(now time.Time) {
-	if l.dispatching && !l.closed {
-		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays.
+	if !l.closed && (l.dispatching || l.core.HasEvents()) {
+		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays. And what
+		// brings events wakes the loop in any case, which sends as well then.
 		l.dirty = true
 		l.host.Wake()
 		return
@@ -256,12 +257,16 @@ func (l *loop) close() {
 	l.rearm()
 }
 
-// closeSockets is left to the Turn after the end: whoever calls that waits in no read, which a Close would have to end first.
+// closeSockets is left to the Turn after the end: whoever calls that waits in no read, which a Close would have to end first. It lets go of
+// mu, as the system takes its time.
 func (l *loop) closeSockets() {
-	for _, s := range l.sockets {
+	open := l.sockets
+	l.sockets = nil
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	for _, s := range open {
 		s.Close()
 	}
-	l.sockets = nil
 }
 
 // end lets go of the world, once the core is closed and everything was sent.
