@@ -45,6 +45,6 @@ func (k *rack) onSpurious(packet, next uint64) {
 
 func (k *rack) onEvent() {
 	if k.events--; k.events <= 0 {
-		k.factor, k.events = 0, 0
+		k.factor = 0
 	}
 }
