@@ -282,3 +282,38 @@ func TestTransportFeedback(t *testing.T) {
 		}
 	}
 }
+
+// Who has sent reports as the source that it sends, and who has not as one that nobody else is.
+func TestReportsAreOfASource(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a")})
+	}
+	a, b := p.end[0].AddSender(audioEncoding("a", 1000)), p.end[1].AddSender(audioEncoding("a", 3000))
+	n := 0
+	listen := func() (list []*rtcp.ReceiverReport) {
+		before := len(packetsOf[*rtcp.ReceiverReport](p, 0))
+		for range 200 {
+			p.send(0, a, n, opus, 100)
+			p.wait(20 * time.Millisecond)
+			n++
+		}
+		return packetsOf[*rtcp.ReceiverReport](p, 0)[before:]
+	}
+	first := listen()
+	for _, r := range first {
+		if r.SSRC == 3000 || r.SSRC == 1000 || r.SSRC != first[0].SSRC {
+			t.Errorf("a report of %d, before anything was sent", r.SSRC)
+		}
+	}
+	p.send(1, b, 0, opus, 100)
+	then := listen()
+	for _, r := range then {
+		if r.SSRC != 3000 {
+			t.Errorf("a report of %d, not of the source that has sent", r.SSRC)
+		}
+	}
+	if len(first) == 0 || len(then) == 0 {
+		t.Errorf("%d reports, and %d", len(first), len(then))
+	}
+}
