@@ -317,3 +317,65 @@ func TestReportsAreOfASource(t *testing.T) {
 		t.Errorf("%d reports, and %d", len(first), len(then))
 	}
 }
+
+// When nothing is sent any more all is reported once, and then nothing, by a machine that has nothing to wake up for; when something is sent again, so are reports.
+func TestSilenceIsNotReported(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a")})
+	}
+	a := p.end[0].AddSender(audioEncoding("a", 1000))
+	for n := range 2 {
+		for k := range 100 {
+			p.send(0, a, 100*n+k, opus, 100)
+			p.wait(20 * time.Millisecond)
+		}
+		p.wait(4 * time.Second)
+		rrs, srs := packetsOf[*rtcp.ReceiverReport](p, 0), packetsOf[*rtcp.SenderReport](p, 1)
+		if len(rrs) == 0 || rrs[len(rrs)-1].Reports[0].LastSequenceNumber != uint32(100*n+99) || len(srs) == 0 || srs[len(srs)-1].PacketCount != uint32(100*n+100) {
+			t.Fatalf("%d packets are not reported: %v, %v", 100*n+100, rrs, srs)
+		}
+		counts := [2]int{len(p.rtcp[0]), len(p.rtcp[1])}
+		p.wait(time.Minute)
+		if now := [2]int{len(p.rtcp[0]), len(p.rtcp[1])}; now != counts {
+			t.Errorf("%v RTCP packets a minute after the last reports, from %v", now, counts)
+		}
+		for i, m := range p.end {
+			if at := m.PollTimeout(); !at.IsZero() {
+				t.Errorf("end %d wakes up at %v", i, at.Sub(p.now))
+			}
+		}
+	}
+}
+
+// A source that has said goodbye is reported once more if there is something to tell, and then no more, while others are.
+func TestSourceThatHasEndedIsNotReported(t *testing.T) {
+	p := newPair(t, 1, simnet.Config{Delay: 10 * time.Millisecond})
+	for _, m := range p.end {
+		m.SetSections([]Section{audioSection("a"), videoSection("v")})
+	}
+	a, v := p.end[0].AddSender(audioEncoding("a", 1000)), p.end[0].AddSender(videoEncoding("v", 2000, 2001))
+	send := func(from, to int, both bool) {
+		for n := from; n < to; n++ {
+			if p.send(0, v, n, vp8, 500); both {
+				p.send(0, a, n, opus, 100)
+			}
+			p.wait(20 * time.Millisecond)
+		}
+	}
+	send(0, 100, true)
+	p.tell(0, &rtcp.Goodbye{Sources: []uint32{1000}})
+	before := len(packetsOf[*rtcp.ReceiverReport](p, 0))
+	send(100, 500, false)
+	reports, last := map[uint32]int{}, map[uint32]uint32{}
+	for i, r := range packetsOf[*rtcp.ReceiverReport](p, 0) {
+		for _, b := range r.Reports {
+			if last[b.SSRC] = b.LastSequenceNumber; i >= before {
+				reports[b.SSRC]++
+			}
+		}
+	}
+	if reports[1000] != 1 || last[1000] != 99 || reports[2000] < 4 {
+		t.Errorf("reports by source: %v, the last tell of %v", reports, last)
+	}
+}
