@@ -25,7 +25,6 @@ func (a *Association) sackBurst() {
 	switch {
 	case s.soon || s.waiting >= 2:
 		s.due = true
-		s.soon = false
 	case s.waiting == 1 && !s.due && !a.timers.running(timerSack):
 		a.timers.set(timerSack, a.now.add(sackDelay))
 	}
