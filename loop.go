@@ -171,9 +171,8 @@ func (l *loop) view(f func(c *peer.Core)) {
 
 // settle sends what a change has made ready, or sees that the loop does, and tells the host until when the loop waits.
 func (l *loop) settle(now time.Time) {
-	if !l.closed && (l.dispatching || l.core.HasEvents()) {
-		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays. And what
-		// brings events wakes the loop in any case, which sends as well then.
+	if l.dispatching && !l.closed {
+		// A handler may make many changes: they leave together when it has returned, or when the host takes over because it stays.
 		l.dirty = true
 		l.host.Wake()
 		return
