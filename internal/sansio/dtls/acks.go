@@ -41,7 +41,7 @@ func (a *acks) waitForRest(now time.Time, rto time.Duration, gap bool) {
 // client sends it again then, long before its timer. RFC 9147 section 7.1: "in some cases it may be necessary to send an ACK which does not contain
 // any record numbers." The data may be anybody's, so nobody is asked more often than once in a round trip.
 func (c *Conn) askForFlight(now time.Time) {
-	if c.cfg.Client || c.unacked == nil || now.Sub(c.askedAt) < c.flight.initialRTO/2 {
+	if c.cfg.Client || c.unacked == nil || now.Sub(c.askedAt) < c.flight.roundTrip(c.flight.initialRTO) {
 		return
 	}
 	c.askedAt = now

@@ -141,10 +141,10 @@ func (c *Conn) Start(now time.Time) {
 	}
 }
 
-// SetRTT tells the path's round-trip time: the retransmission timeout starts at twice that, but not under 50 ms or over 3 s.
+// SetRTT tells the path's round-trip time: the retransmission timeout starts at one and a half of that, but not under 50 ms or over 3 s.
 // That of a flight under way follows, so PollTimeout may then name a moment that has passed: it is due now.
 func (c *Conn) SetRTT(rtt time.Duration) {
-	c.flight.initialRTO = min(max(2*rtt, minRTO), defaultMaxRTO)
+	c.flight.initialRTO, c.flight.steady = min(max(rtt*3/2, minRTO), defaultMaxRTO), true
 }
 
 // SetFingerprints tells which certificates the peer may have, as the signalling says: one match is enough. It may come at any time; the

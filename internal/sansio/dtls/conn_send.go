@@ -35,6 +35,9 @@ func (c *Conn) PollWrite(now time.Time, dst []byte) ([]byte, bool) {
 	return dst, true
 }
 
+// Repeats says whether the flight that PollWrite gives, or has given last, is one that was sent before.
+func (c *Conn) Repeats() bool { return c.flight.again }
+
 // Overhead is the room that Seal needs before and behind the plaintext. Before the handshake has chosen a cipher suite it is the most
 // that any would need.
 func (c *Conn) Overhead() (head, tail int) {

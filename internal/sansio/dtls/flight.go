@@ -9,6 +9,11 @@ const (
 	defaultMaxRTO = 3 * time.Second
 )
 
+// steadySends is the number of transmissions of a flight, where the round-trip time is known, before the timeout doubles. RFC 9147 section 5.8.2 would
+// have it do so from the first on, and says that "the effect on congestion of shorter timeouts is smaller than in generic protocols": a few datagrams to
+// a peer who is there are lost by chance. Linux repeats a SYN as often at one interval (tcp_syn_linear_timeouts).
+const steadySends = 4
+
 // smallMTU is what passes any path (RFC 1122 section 3.3.2, less IP and UDP headers), and sendsBeforeSmall the number of transmissions of
 // a flight after which it is tried. RFC 6347 section 4.1.1.1: "If repeated retransmissions do not result in a response, and the PMTU is
 // unknown, subsequent retransmissions SHOULD back off to a smaller record size".
@@ -32,6 +37,7 @@ type flight struct {
 	item, offset int
 	sends        int       // transmissions begun
 	sentAt       time.Time // when the last one began
+	again        bool      // it is not the first
 	// answers is the last message of the peer's flight that this one answers. When it comes again, the peer has not got this flight.
 	answers     uint16
 	isAnswer    bool
@@ -39,6 +45,7 @@ type flight struct {
 	updatesKeys bool // it is a KeyUpdate of ours
 	initialRTO  time.Duration
 	maxRTO      time.Duration
+	steady      bool // initialRTO is the path's own
 
 	// The bodies of all items behind each other are the flight's bytes. 1.3 acknowledges them by the records that had them.
 	size    int
@@ -62,7 +69,7 @@ type sentRecord struct {
 
 // begin replaces the flight by an empty one.
 func (f *flight) begin(now time.Time) {
-	*f = flight{sends: 1, sentAt: now, initialRTO: f.initialRTO, maxRTO: f.maxRTO}
+	*f = flight{sends: 1, sentAt: now, initialRTO: f.initialRTO, maxRTO: f.maxRTO, steady: f.steady}
 }
 
 func (f *flight) add(out *writeEpoch, message []byte) {
@@ -175,19 +182,30 @@ func (f *flight) rewind(now time.Time) {
 // resume does so because the peer says that it has only some.
 func (f *flight) resume(now time.Time) {
 	f.item, f.offset = 0, 0
-	f.sentAt = now
+	f.sentAt, f.again = now, true
 	f.skipAcked()
 }
 
 // rto is the timeout of the current transmission.
 func (f *flight) rto() time.Duration {
-	d := f.initialRTO
-	for range f.sends - 1 {
+	d, doublings := f.initialRTO, f.sends-1
+	if f.steady {
+		doublings = f.sends - steadySends
+	}
+	for range doublings {
 		if d *= 2; d >= f.maxRTO {
 			return f.maxRTO
 		}
 	}
 	return min(d, f.maxRTO)
+}
+
+// roundTrip is how much of a timeout a round trip takes, or may take if it is not known.
+func (f *flight) roundTrip(timeout time.Duration) time.Duration {
+	if f.steady {
+		return timeout * 2 / 3
+	}
+	return timeout / 2
 }
 
 // deadline is when the flight is sent again, zero for never.
@@ -198,11 +216,11 @@ func (f *flight) deadline() time.Time {
 	return f.sentAt.Add(f.rto())
 }
 
-// mayRepeat says whether a message that comes again is a reason to send the flight again now. Half the timeout is a round trip if SetRTT
-// knows it: what comes faster left before the peer can have had our flight, or is the network's duplicate. As the timeout doubles with each
-// transmission, nobody can make us send much by repeating somebody else's message.
+// mayRepeat says whether a message that comes again is a reason to send the flight again now. What comes faster than
+// a round trip left before the peer can have had our flight, or is the network's duplicate. As the timeout doubles sooner or later, nobody can make us
+// send much by repeating somebody else's message.
 func (f *flight) mayRepeat(now time.Time) bool {
-	return len(f.items) > 0 && !f.pending() && now.Sub(f.sentAt) >= f.rto()/2
+	return len(f.items) > 0 && !f.pending() && now.Sub(f.sentAt) >= f.roundTrip(f.rto())
 }
 
 // mtu is the size of the datagrams of the current transmission.

@@ -359,12 +359,25 @@ func TestSRTPNegotiation(t *testing.T) {
 	})
 }
 
-// TestRTO: SetRTT's bounds, and doubling up to the cap.
+// TestRTO: SetRTT's bounds, and doubling up to the cap: from the first timeout on, or from the fourth where SetRTT has told the time.
 func TestRTO(t *testing.T) {
 	p := newPair(t, pairConfig{net: quick})
 	c := p.ends[0]
+	want := func(sends int, want time.Duration) {
+		c.flight.sends = sends
+		if got := c.flight.rto(); got != want {
+			t.Errorf("transmission %d: RTO %v, want %v", sends, got, want)
+		}
+	}
+	want(1, minRTO)
+	want(2, 2*minRTO)
+	c.SetRTT(100 * time.Millisecond)
+	want(1, 150*time.Millisecond)
+	want(4, 150*time.Millisecond)
+	want(5, 300*time.Millisecond)
+	want(6, 600*time.Millisecond)
 	for _, tc := range []struct{ rtt, want time.Duration }{
-		{0, minRTO}, {10 * time.Millisecond, minRTO}, {40 * time.Millisecond, 80 * time.Millisecond}, {time.Minute, 3 * time.Second},
+		{0, minRTO}, {10 * time.Millisecond, minRTO}, {40 * time.Millisecond, 60 * time.Millisecond}, {time.Minute, 3 * time.Second},
 	} {
 		c.SetRTT(tc.rtt)
 		c.flight.sends = 1

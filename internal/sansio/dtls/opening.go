@@ -74,10 +74,10 @@ func (c *Conn) turnTo(i int) {
 	if i == o.live {
 		return
 	}
-	rto := c.flight.initialRTO
+	rto, steady := c.flight.initialRTO, c.flight.steady
 	c.setAside()
 	c.flight, o.live = o.all[i].flight, i
-	c.flight.initialRTO = rto
+	c.flight.initialRTO, c.flight.steady = rto, steady
 	c.unacked, c.acks = o.all[i].hs.handshakeKeys(), acks{}
 }
 

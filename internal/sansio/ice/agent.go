@@ -229,17 +229,12 @@ func (a *Agent) Route() (local, remote netip.AddrPort, ok bool) {
 	return a.route.base, a.route.addr, true
 }
 
-// RTT is the smoothed round-trip time of the route, from checks whose answer is unambiguous. If there is none yet, known is false, and rtt is the most
-// that it can be; zero: there is no route.
-func (a *Agent) RTT() (rtt time.Duration, known bool) {
-	switch p := a.route; {
-	case p == nil:
-		return 0, false
-	case p.srtt == 0:
-		return p.slowest, false
-	default:
-		return p.srtt, true
+// RTT is the smoothed round-trip time of the route; zero: there is none.
+func (a *Agent) RTT() time.Duration {
+	if a.route == nil {
+		return 0
 	}
+	return a.route.srtt
 }
 
 // State is the current state.

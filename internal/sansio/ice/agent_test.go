@@ -100,24 +100,23 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(keep)
 }
 
-// RTT comes from answers that belong to one request only, and soon where the first does not.
+// A check that is repeated is another transaction: the answer to either tells the round-trip time.
 func TestRTT(t *testing.T) {
-	p, check := newCheckedPeer(t, Config{})
-	p.advance(300 * time.Millisecond) // one retransmission
-	p.packets()
-	p.send(p.success(check))
-	if _, ok := p.a.RTT(); ok {
-		t.Error("measured by an ambiguous answer")
-	}
-	ask := p.wantRequest("to measure")
-	p.advance(40 * time.Millisecond)
-	p.send(p.success(ask))
-	if rtt, ok := p.a.RTT(); !ok || rtt != 40*time.Millisecond {
-		t.Errorf("RTT %v %v", rtt, ok)
-	}
-	s := p.a.Stats().Pairs[0]
-	if s.CurrentRoundTripTime != 40*time.Millisecond || s.TotalRoundTripTime != 40*time.Millisecond || s.RequestsSent != 3 || s.ConsentRequestsSent != 1 || s.ResponsesReceived != 2 {
-		t.Errorf("%+v", s)
+	for i, want := range []time.Duration{300 * time.Millisecond, 50 * time.Millisecond} {
+		p, check := newCheckedPeer(t, Config{})
+		p.advance(300 * time.Millisecond) // one retransmission
+		checks := []sentPacket{check, p.wantRequest("the check again")}
+		if checks[0].m.TransactionID == checks[1].m.TransactionID {
+			t.Fatal("the same transaction")
+		}
+		p.send(p.success(checks[i]))
+		if rtt := p.a.RTT(); rtt != want {
+			t.Errorf("RTT %v by the answer to check %d, want %v", rtt, i, want)
+		}
+		s := p.a.Stats().Pairs[0]
+		if s.CurrentRoundTripTime != want || s.TotalRoundTripTime != want || s.RequestsSent != 2 || s.ConsentRequestsSent != 0 || s.ResponsesReceived != 1 {
+			t.Errorf("%+v", s)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func (a *Agent) check(now time.Time) {
 			must(p.told.IsZero() || !p.told.Before(p.heard), "pair %v was told before it was heard", key)
 			must(len(p.transactions) <= maxTransactions, "%d transactions", len(p.transactions))
 			for _, t := range p.transactions {
-				must(1 <= t.sends && t.sends <= rc && !t.sentAt.After(now), "transaction sent %d times", t.sends)
+				must(!t.sentAt.After(now), "a transaction is to be")
 			}
 			must(p.requestsReceived == p.responsesSent, "%d requests, %d responses", p.requestsReceived, p.responsesSent)
 			switch p.state {
@@ -48,6 +48,7 @@ func (a *Agent) check(now time.Time) {
 			case PairInProgress:
 				inProgress++
 				must(p.current() != nil && !p.retransmitAt.IsZero(), "pair %v waits for nothing", key)
+				must(1 <= p.sends && p.sends <= steady+rc-1, "pair %v was checked %d times", key, p.sends)
 			case PairSucceeded:
 				must(!p.consented.IsZero() && p.authentic && !g.failed, "pair %v is valid without reason", key)
 			}
@@ -94,6 +95,7 @@ func (a *Agent) checkEmbedding(must func(ok bool, format string, args ...any)) {
 	must(s.State > EmbeddingNone && (s.State < EmbeddingComplete || len(e.flight) > 0), "embedding goes on in state %v", s.State)
 	must(s.State > EmbeddingReady || len(e.flight) == 0 && s.Sent == 0, "embedding before anybody wants it")
 	must(len(e.flight) == 0 || 0 <= e.next && e.next <= len(e.flight), "datagram %d of %d is next", e.next, len(e.flight))
+	must(e.hurried <= maxHurried && (e.trip > 0 || e.hurried == 0) && (e.trip == 0 || !e.began.IsZero()), "%d hurried checks after %v", e.hurried, e.trip)
 	must(len(e.received) <= maxAcks, "%d datagrams are acknowledged", len(e.received))
 	for i, sum := range e.received {
 		must(!slices.Contains(e.received[:i], sum), "a datagram is acknowledged twice")

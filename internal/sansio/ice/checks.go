@@ -11,6 +11,10 @@ const (
 	rm = 16
 )
 
+// steady is how many checks of a pair that the peer is heard on follow each other before the time between them doubles: what is lost there is
+// lost by chance, and not because nobody is there. Linux repeats a SYN as often at one interval (tcp_syn_linear_timeouts).
+const steady = 4
+
 // advance does all that is due at now, and all that the last mutation has made possible.
 func (a *Agent) advance(now time.Time) {
 	if a.state == StateClosed {
@@ -22,6 +26,7 @@ func (a *Agent) advance(now time.Time) {
 	a.nominate(now)
 	a.maintain(now)
 	a.sendChecks(now)
+	a.hurry(now)
 	a.updateState(now)
 	a.advanced = now
 }
@@ -36,22 +41,13 @@ func (a *Agent) retransmit(now time.Time) {
 		if p.state != PairInProgress || now.Before(p.retransmitAt) {
 			continue
 		}
-		t := p.current()
-		switch {
-		case t.sends >= rc:
+		if p.backoff() >= rc-1 {
 			p.become(PairFailed)
-		case t.useCandidate && !a.wantsNomination(now, p):
-			// A better pair has been nominated since. This one remains worth a check as a reserve, but not a nomination.
-			p.become(PairWaiting)
-		default:
-			t.sends++
-			a.writeRequest(p, t, now)
-			p.rto *= 2
-			p.retransmitAt = now.Add(p.rto)
-			if t.sends == rc {
-				p.retransmitAt = now.Add(p.rto >> (rc - 1) * rm)
-			}
+			continue
 		}
+		a.begin(p, now)
+		p.sends++
+		p.retransmitAt = now.Add(p.timeout())
 	}
 }
 
@@ -68,8 +64,8 @@ func (a *Agent) sendChecks(now time.Time) {
 		}
 		p.become(PairInProgress)
 		a.begin(p, now)
-		p.rto = a.rto(p)
-		p.retransmitAt = now.Add(p.rto)
+		p.sends, p.rto = 1, a.rto(p)
+		p.retransmitAt = now.Add(p.timeout())
 		a.nextCheck = now.Add(a.cfg.Ta)
 	}
 }
@@ -84,18 +80,31 @@ func (a *Agent) rto(p *pair) time.Duration {
 	return max(rto, a.cfg.Ta*time.Duration(p.gen.waiting+p.gen.inProgress))
 }
 
-// begin sends the first request of a new transaction.
+// backoff is how often the time to the next check has doubled.
+func (p *pair) backoff() int {
+	if p.authentic {
+		return max(0, p.sends-steady)
+	}
+	return p.sends - 1
+}
+
+// timeout is how long the last check may remain unanswered.
+func (p *pair) timeout() time.Duration {
+	if p.backoff() >= rc-1 {
+		return rm * p.rto
+	}
+	return p.rto << p.backoff()
+}
+
+// begin sends a request, which is a transaction of its own also where it repeats one: its answer then tells which of them it is to, and so the
+// round-trip time and what has come of what they carried.
 func (a *Agent) begin(p *pair, now time.Time) {
 	if len(p.transactions) == maxTransactions {
 		p.transactions = slices.Delete(p.transactions, 0, 1)
 	}
-	t := transaction{sentAt: now, sends: 1, controlling: a.controlling, useCandidate: a.wantsNomination(now, p)}
+	t := transaction{sentAt: now, controlling: a.controlling, useCandidate: a.wantsNomination(now, p)}
 	a.random(t.id[:])
 	p.transactions = append(p.transactions, t)
-	a.writeRequest(p, p.current(), now)
-}
-
-func (a *Agent) writeRequest(p *pair, t *transaction, now time.Time) {
 	// The priority that a peer-reflexive candidate learned by this check would have, RFC 8445 section 7.1.1.
 	priority := p.gen.atBase(p.base).peerReflexivePriority()
 	p.requestsSent++
@@ -133,6 +142,9 @@ func (a *Agent) PollWindow() (at time.Time, early time.Duration) {
 				d.at(p.retransmitAt)
 			}
 		}
+	}
+	if _, at := a.hurryAt(); !at.IsZero() {
+		d.at(at)
 	}
 	if t := a.nominating; t != nil {
 		d.at(t.lastSent.Add(a.rto(t)))

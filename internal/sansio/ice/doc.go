@@ -18,7 +18,8 @@
 //     lite peer only a pair that works is nominated.
 //   - There is no tick. A check goes out with the event that makes it possible; Ta paces only those that are possible at the same time.
 //   - The first retransmission is after 250 ms, where RFC 8445 section 14.3 allows no less than 500 ms.
-//   - A check that is repeated may carry another datagram than before: see embed.go.
+//   - A check that is repeated is another transaction, so that its answer tells the round-trip time and what has come of what it carried. Where the
+//     peer is heard, the time between checks doubles from the fifth on.
 //   - Checks continue after a nomination, as reserves: when the selected pair falls silent, another one that answers takes over.
 //
 // Left out: gathering (the owner has the sockets; it adds local candidates of any type with their base), TCP candidates and mDNS names

@@ -31,6 +31,13 @@ const (
 	maxUnproven    = 14600
 )
 
+// Where all that is missing is the answer to a check, it is asked for again every hurryInterval, which is the Ta of RFC 8445 section 14.2, at most
+// maxHurried times.
+const (
+	hurryInterval = 50 * time.Millisecond
+	maxHurried    = 16
+)
+
 // EmbeddingState says how far the embedding of datagrams has come.
 type EmbeddingState uint8
 
@@ -80,13 +87,20 @@ type embedding struct {
 	next     int        // the one whose turn it is
 	received []uint32   // CRC-32s of the last datagrams that came, the oldest first
 	unproven int        // bytes of datagrams that went to pairs that have not answered
+
+	began   time.Time     // when the first flight was there
+	trip    time.Duration // from then until the peer has shown that it has got some of ours, which is a round trip or more; zero: it has not
+	hurried int           // checks that hurry has made
+	loses   bool          // something was lost on the path
 }
 
 // embedded is a datagram of our flight.
 type embedded struct {
-	data []byte
-	sum  uint32
-	via  *pair // the pair that it has left by last; nil: it has not
+	data   []byte
+	sum    uint32
+	via    *pair // the pair that it has left by last; nil: it has not
+	twice  bool  // it is to leave by itself even if it has left in a check
+	joined bool  // it has left once more, with data
 }
 
 // AgreeEmbedding tells whether both sides have said that they embed datagrams. It is to be told before SetRemote.
@@ -104,16 +118,26 @@ func (a *Agent) Embeds() bool {
 	return a.embedding.State >= EmbeddingTentative && a.embedding.State <= EmbeddingPending
 }
 
-// Embed takes the datagrams of a flight, in the place of the one before. They leave in the checks and responses that are sent anyway, and by PollFlight.
-// Where there are none and no route, a check to the pair that the peer is heard on is repeated at once.
-func (a *Agent) Embed(now time.Time, flight [][]byte) {
+// Embed takes the datagrams of a flight, in the place of the one before; again: they were in one before. They leave in the checks and responses that are
+// sent anyway, and by PollFlight. Where there are none and no route, a check to the pair that the peer is heard on is repeated at once.
+//
+// On a path that loses, which a flight that is sent again shows as well, they leave twice when there is a route: by themselves, and in a check, whose
+// response brings what the peer has to say.
+func (a *Agent) Embed(now time.Time, flight [][]byte, again bool) {
 	if !a.Embeds() {
 		panic("BUG: ice: a flight in embedding state " + a.embedding.State.String())
 	}
 	e := a.embed
+	if e.began.IsZero() {
+		e.began = now
+	}
+	e.loses = e.loses || again
 	e.flight, e.next = make([]embedded, len(flight)), 0
 	for i, b := range flight {
-		e.flight[i] = embedded{data: b, sum: crc32.ChecksumIEEE(b)}
+		e.flight[i] = embedded{data: b, sum: crc32.ChecksumIEEE(b), twice: e.loses}
+	}
+	if a.route != nil && e.loses && len(flight) > 0 {
+		a.ask(a.route, now)
 	}
 	if a.route != nil || a.polled < len(a.out) {
 		return
@@ -127,24 +151,44 @@ func (a *Agent) Embed(now time.Time, flight [][]byte) {
 	}
 }
 
-// PollFlight appends the next datagram of the flight that is to leave by the route and has not left that way in a check or response. To be
-// asked when PollWrite has nothing more.
+// PollFlight appends the next datagram of the flight that is to leave by the route and has not left that way in a check or response, or is to leave
+// twice. To be asked when PollWrite has nothing more.
 func (a *Agent) PollFlight(dst []byte) ([]byte, bool) {
 	e := a.embed
 	if e == nil || a.route == nil {
 		return dst, false
 	}
-	i := slices.IndexFunc(e.flight, func(d embedded) bool { return d.via != a.route })
+	i := slices.IndexFunc(e.flight, func(d embedded) bool { return d.via != a.route || d.twice })
 	if i < 0 {
 		return dst, false
 	}
 	dst = append(dst, e.flight[i].data...)
-	e.flight[i].via = a.route
+	e.flight[i].via, e.flight[i].twice = a.route, false
 	if a.embedding.State >= EmbeddingComplete {
 		e.remove(i)
 		a.dropEmbedding()
 	}
 	return dst, true
+}
+
+// PeekFlight appends a datagram of the flight for data to join that is about to leave by the route: each does so once, since nobody has acknowledged
+// it, and a datagram more would cost more than its bytes. JoinFlight tells that data has joined it.
+func (a *Agent) PeekFlight(dst []byte) ([]byte, bool) {
+	if a.route == nil || !a.Embeds() {
+		return dst, false
+	}
+	i := a.embed.unjoined()
+	if i < 0 {
+		return dst, false
+	}
+	return append(dst, a.embed.flight[i].data...), true
+}
+
+// JoinFlight tells that what PeekFlight gave leaves.
+func (a *Agent) JoinFlight() { a.embed.flight[a.embed.unjoined()].joined = true }
+
+func (e *embedding) unjoined() int {
+	return slices.IndexFunc(e.flight, func(d embedded) bool { return !d.joined })
 }
 
 // HandleDatagram tells of a datagram of the peer's flight that came by itself, to be acknowledged with those that were embedded.
@@ -156,7 +200,10 @@ func (a *Agent) HandleDatagram(b []byte) {
 
 // EndEmbedding tells that the handshake is complete at this end. What the peer may need to complete it goes on to be embedded until the peer shows
 // that it is complete too.
-func (a *Agent) EndEmbedding() {
+func (a *Agent) EndEmbedding(now time.Time) {
+	if a.embed != nil {
+		a.embed.heard(now)
+	}
 	switch a.embedding.State {
 	case EmbeddingReady:
 		a.becomeEmbedding(EmbeddingOff)
@@ -195,8 +242,38 @@ func (a *Agent) dropEmbedding() {
 	}
 }
 
+// heard notes that the peer has got something of ours.
+func (e *embedding) heard(now time.Time) {
+	if e.trip == 0 && !e.began.IsZero() {
+		e.trip = max(now.Sub(e.began), 1)
+	}
+}
+
+// hurryAt is when, and on which pair, a check is to be repeated ahead of its time, because there is no route though the peer has got what we have embedded:
+// the way is open, and what was lost is an answer. On a path that loses nothing it comes with what shows that, or before.
+func (a *Agent) hurryAt() (p *pair, at time.Time) {
+	e := a.embed
+	if e == nil || e.trip == 0 || e.hurried == maxHurried || a.route != nil {
+		return nil, at
+	}
+	i := slices.IndexFunc(a.cur.pairs, func(p *pair) bool { return p.authentic && p.state == PairInProgress })
+	if i < 0 {
+		return nil, at
+	}
+	p = a.cur.pairs[i]
+	// The answers have to come before their checks are forgotten.
+	return p, p.lastSent.Add(max(hurryInterval, 2*e.trip/maxTransactions))
+}
+
+func (a *Agent) hurry(now time.Time) {
+	if p, at := a.hurryAt(); p != nil && !now.Before(at) {
+		a.embed.hurried++
+		a.begin(p, now)
+	}
+}
+
 // handleEmbedding takes what an authenticated request, or a response to t, has of embedding, and returns the datagram if there is a new one.
-func (a *Agent) handleEmbedding(m *stun.Message, t *transaction) (datagram []byte) {
+func (a *Agent) handleEmbedding(now time.Time, m *stun.Message, t *transaction) (datagram []byte) {
 	e := a.embed
 	if e == nil || a.embedding.State >= EmbeddingComplete || t != nil && !t.embeds {
 		return nil
@@ -217,7 +294,9 @@ func (a *Agent) handleEmbedding(m *stun.Message, t *transaction) (datagram []byt
 		a.becomeEmbedding(EmbeddingConfirmed)
 	}
 	for n := 0; n < maxAcks && len(acks) >= 4; n++ {
-		e.acknowledge(binary.BigEndian.Uint32(acks))
+		if e.acknowledge(binary.BigEndian.Uint32(acks)) {
+			e.heard(now)
+		}
 		acks = acks[4:]
 	}
 	if t != nil && t.carries && noAcks == nil {
@@ -258,14 +337,13 @@ func (e *embedding) receive(sum uint32) bool {
 	return true
 }
 
-func (e *embedding) acknowledge(sum uint32) {
-	if i := e.find(sum); i >= 0 {
+// acknowledge forgets a datagram that the peer has, and says whether there was one.
+func (e *embedding) acknowledge(sum uint32) (news bool) {
+	i := slices.IndexFunc(e.flight, func(d embedded) bool { return d.sum == sum })
+	if i >= 0 {
 		e.remove(i)
 	}
-}
-
-func (e *embedding) find(sum uint32) int {
-	return slices.IndexFunc(e.flight, func(d embedded) bool { return d.sum == sum })
+	return i >= 0
 }
 
 func (e *embedding) remove(i int) {
@@ -305,23 +383,14 @@ func (a *Agent) appendEmbedding(m *stun.Message, p *packet) {
 		return // it was given up since
 	}
 	i := e.next % len(e.flight)
-	if t != nil && t.carries {
-		// The response to a repeated request may be to its first transmission: it says of no datagram that it has come unless both have the same.
-		if same := e.find(t.sum); same >= 0 {
-			i = same
-		}
-		t.carries = e.flight[i].sum == t.sum
-	} else if t != nil && t.sends == 1 {
-		t.sum, t.carries = e.flight[i].sum, true
-	}
 	d := &e.flight[i]
 	if size := (4 + len(d.data) + 3) &^ 3; size > room || !a.mayEmbed(to, len(d.data)) {
-		if t != nil {
-			t.carries = false
-		}
 		return
 	}
 	m.Add(attrEmbedded, d.data)
+	if t != nil {
+		t.sum, t.carries = d.sum, true
+	}
 	a.embedding.DataSent++
 	d.via = to
 	e.next = i + 1

@@ -46,7 +46,7 @@ func newEmbedder(t *testing.T, cfg Config, flight ...[]byte) (*peer, sentPacket)
 }
 
 func (p *peer) embed(flight ...[]byte) {
-	p.a.Embed(p.now, flight)
+	p.a.Embed(p.now, flight, false)
 	p.a.check(p.now)
 }
 
@@ -227,21 +227,26 @@ func TestImplicitAcknowledgement(t *testing.T) {
 	}
 }
 
-// A request that is repeated carries the same datagram as long as that is wanted; when it carries another one, its response acknowledges neither.
+// A check that is repeated carries the next datagram, and the response to each acknowledges the one that it has carried.
 func TestRepeatedRequest(t *testing.T) {
-	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100), datagram(2, 100))
-	p.advance(300 * time.Millisecond)
-	again := p.wantRequest("the check again")
-	p.wantCarried("the check again", again, datagram(1, 100), 0)
-	p.embed(datagram(3, 100))
-	p.advance(600 * time.Millisecond)
-	p.wantCarried("and again", p.wantRequest("the check once more"), datagram(3, 100), 0)
-	if again.m.TransactionID != check.m.TransactionID {
-		t.Fatal("another transaction")
+	flight := [][]byte{datagram(1, 100), datagram(2, 100)}
+	for i := range flight {
+		p, check := newEmbedder(t, Config{Controlling: true}, flight...)
+		p.wantCarried("the check", check, flight[0], 0)
+		p.advance(300 * time.Millisecond)
+		again := p.wantRequest("the check again")
+		p.wantCarried("the check again", again, flight[1], 0)
+		p.send(p.success([]sentPacket{check, again}[i], acks()))
+		if left := p.a.embed.flight; len(left) != 1 || !bytes.Equal(left[0].data, flight[1-i]) {
+			t.Errorf("the response to check %d leaves %d datagrams", i, len(left))
+		}
 	}
+	// What has taken the place of a flight is not acknowledged by the response to what has carried that.
+	p, check := newEmbedder(t, Config{Controlling: true}, flight...)
+	p.embed(datagram(3, 100))
 	p.send(p.success(check, acks()))
 	if len(p.a.embed.flight) != 1 {
-		t.Error("what the response may not have seen is acknowledged")
+		t.Error("what the response has not seen is acknowledged")
 	}
 }
 
@@ -481,7 +486,7 @@ func TestEmbeddingIsComplete(t *testing.T) {
 			p.send(p.success(check, acks()))
 			p.packets()
 			p.embed(c.flight...)
-			p.a.EndEmbedding()
+			p.a.EndEmbedding(p.now)
 			p.a.check(p.now)
 			p.wantState("complete at this end", EmbeddingPending)
 			p.wantFlight("the last word", c.flight...)
@@ -530,7 +535,7 @@ func TestLastWordOfEmbedding(t *testing.T) {
 	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
 	p.send(p.success(check, acks()))
 	p.embed(datagram(2, 40))
-	p.a.EndEmbedding()
+	p.a.EndEmbedding(p.now)
 	p.a.HandleData(p.now, p.base, p.addr)
 	p.a.check(p.now)
 	p.wantState("the peer sends data", EmbeddingComplete)
@@ -538,6 +543,117 @@ func TestLastWordOfEmbedding(t *testing.T) {
 	if p.a.embed != nil {
 		t.Error("something is kept")
 	}
+}
+
+// sent tells when within d, from now on, checks are sent that nobody answers.
+func (p *peer) sent(d time.Duration) (at []time.Duration) {
+	begin := p.now
+	for end := p.now.Add(d); p.now.Before(end); p.advance(time.Millisecond) {
+		for range p.packets() {
+			at = append(at, p.now.Sub(begin)/time.Millisecond)
+		}
+	}
+	return at
+}
+
+// Where the peer has got what was embedded and there is still no route, only an answer is missing: it is asked for every 50 ms, or sixteen times in what may
+// be two round trips, and no more than sixteen times. Before, and once there is a route, nothing is hurried.
+func TestHurry(t *testing.T) {
+	for name, c := range map[string]struct {
+		after time.Duration // until the peer shows that it has something
+		shows func(p *peer)
+		want  time.Duration // from there between checks
+	}{
+		"acknowledged, short path": {30 * time.Millisecond, func(p *peer) { p.send(p.request(acks(datagram(1, 100)))) }, 50},
+		"acknowledged, long path":  {800 * time.Millisecond, func(p *peer) { p.send(p.request(acks(datagram(1, 100)))) }, 100},
+		"complete":                 {100 * time.Millisecond, func(p *peer) { p.send(p.request(acks())); p.a.EndEmbedding(p.now); p.a.check(p.now) }, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+			p.advance(c.after)
+			p.packets()
+			c.shows(p)
+			p.packets() // the response and the triggered check
+			// Those that are repeated because their time has come are among them.
+			last, repeated := time.Duration(0), 0
+			for i, at := range p.sent(24 * c.want * time.Millisecond) {
+				if hurried := i - repeated; at > last+c.want && hurried < maxHurried {
+					t.Fatalf("after %d checks one after %d ms, and the next after %d; want no more than %d between", i, last, at, c.want)
+				} else if at < last+c.want || hurried >= maxHurried {
+					repeated++
+				}
+				last = at
+			}
+			if n := len(p.sent(time.Second)); p.a.embed.hurried != maxHurried || n > 4 {
+				t.Errorf("%d were hurried, and %d follow in a second", p.a.embed.hurried, n)
+			}
+		})
+	}
+	p, _ := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.advance(10 * time.Millisecond)
+	p.send(p.request(acks()))
+	p.packets()
+	if at := p.sent(240 * time.Millisecond); at != nil {
+		t.Errorf("the peer has shown nothing, and is asked after %d ms", at)
+	}
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.send(p.request(acks(datagram(1, 100))))
+	p.send(p.success(check, acks()))
+	p.packets()
+	if at := p.sent(time.Second); at != nil {
+		t.Errorf("there is a route, and it is asked after %d ms", at)
+	}
+}
+
+// On a path that loses nothing a flight leaves once by the route. When it is sent again, or a check was answered whose predecessor was not, it leaves by
+// itself and in a check, and so does each flight from then on.
+func TestFlightLeavesTwice(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.send(p.success(check, acks()))
+	p.embed(datagram(2, 100))
+	p.wantIdle("nothing was lost")
+	p.wantFlight("nothing was lost", datagram(2, 100))
+	p.a.Embed(p.now, [][]byte{datagram(3, 100), datagram(4, 100)}, true)
+	p.a.check(p.now)
+	p.wantCarried("again", p.wantRequest("a check"), datagram(3, 100), 0)
+	p.wantFlight("again", datagram(3, 100), datagram(4, 100))
+	p.embed(datagram(5, 100))
+	p.wantCarried("the next flight", p.wantRequest("a check"), datagram(5, 100), 0)
+	p.wantFlight("the next flight", datagram(5, 100))
+
+	p, _ = newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	p.advance(300 * time.Millisecond)
+	p.send(p.success(p.wantRequest("the check again"), acks()))
+	p.embed(datagram(2, 100))
+	p.wantCarried("a check was lost", p.wantRequest("a check"), datagram(2, 100), 0)
+	p.wantFlight("a check was lost", datagram(2, 100))
+}
+
+// Each datagram that nobody has acknowledged is joined once, by what leaves on the route while the handshake is embedded.
+func TestJoinFlight(t *testing.T) {
+	p, check := newEmbedder(t, Config{Controlling: true}, datagram(1, 100))
+	want := func(what string, want []byte) {
+		t.Helper()
+		if d, ok := p.a.PeekFlight(nil); ok != (want != nil) || !bytes.Equal(d, want) {
+			t.Errorf("%s: %.4x may be joined, want %.4x", what, d, want)
+		}
+	}
+	want("no route", nil)
+	p.send(p.success(check, acks()))
+	want("all is acknowledged", nil)
+	p.embed(datagram(2, 100), datagram(3, 100))
+	want("a flight", datagram(2, 100))
+	want("nothing has joined it", datagram(2, 100))
+	p.a.JoinFlight()
+	want("the next", datagram(3, 100))
+	p.send(p.request(acks(datagram(3, 100))))
+	want("one was joined, one is acknowledged", nil)
+	p.embed(datagram(4, 100))
+	want("a flight", datagram(4, 100))
+	p.a.EndEmbedding(p.now)
+	want("complete at this end", datagram(4, 100))
+	p.a.HandleData(p.now, p.base, p.addr)
+	want("complete at both", nil)
 }
 
 // Two agents carry each other's flights, whatever the path does to them: all of both arrive, each is given once, and unchanged.
@@ -551,7 +667,7 @@ func TestEmbeddingBetweenAgents(t *testing.T) {
 		for i, a := range w.agents {
 			got[i] = map[string]int{}
 			a.AgreeEmbedding(true)
-			a.Embed(w.now, [][]byte{datagram(10*i+1, 800), datagram(10*i+2, 13), datagram(10*i+3, 900)})
+			a.Embed(w.now, [][]byte{datagram(10*i+1, 800), datagram(10*i+2, 13), datagram(10*i+3, 900)}, false)
 		}
 		w.embedded = func(to int, b []byte) { got[to][string(b)]++ }
 		w.introduce()

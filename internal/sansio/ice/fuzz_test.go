@@ -106,7 +106,7 @@ func operate(t *testing.T, seed uint64, script []byte) {
 			embedded[string(flight[len(flight)-1])] = true
 		}
 		if a.Embeds() {
-			a.Embed(w.now, flight)
+			a.Embed(w.now, flight, size&1 == 0)
 		}
 	}
 	defer func() {
@@ -179,13 +179,19 @@ func operate(t *testing.T, seed uint64, script []byte) {
 			case 0, 1:
 				a.AgreeEmbedding(arg == 0)
 			case 2:
-				a.EndEmbedding()
+				a.EndEmbedding(w.now)
 			case 3:
 				a.Rest()
 			case 4:
 				a.HandleDatagram(datagram(i, 100))
 			default:
 				embed(a, arg-5, 13+i*15)
+			}
+			if d, ok := a.PeekFlight(nil); ok {
+				if !embedded[string(d)] {
+					t.Errorf("%d bytes that nobody has sent are to be joined", len(d))
+				}
+				a.JoinFlight()
 			}
 			for d, ok := a.PollFlight(nil); ok; d, ok = a.PollFlight(nil) {
 				if !embedded[string(d)] {

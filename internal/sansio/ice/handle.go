@@ -92,7 +92,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 	p.requestsReceived++
 	p.responsesSent++
 	a.write(answer)
-	embedded = a.handleEmbedding(m, nil)
+	embedded = a.handleEmbedding(now, m, nil)
 	if g != a.cur {
 		return embedded, true
 	}
@@ -244,13 +244,11 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 	a.prove(p)
 	p.consented = now
 	p.consentDue = t.sentAt.Add(a.vary())
-	if t.sends == 1 {
-		p.measure(now.Sub(t.sentAt))
-	} else if p.srtt == 0 {
-		p.slowest = now.Sub(t.sentAt)
-		p.consentDue = now // its answer will tell the round-trip time
+	p.measure(now.Sub(t.sentAt))
+	if i > 0 && a.embed != nil {
+		a.embed.loses = true // the one before it, or its answer, has not come
 	}
-	embedded = a.handleEmbedding(m, &t)
+	embedded = a.handleEmbedding(now, m, &t)
 	a.setMapped(p, mapped)
 	if p.state != PairSucceeded {
 		p.become(PairSucceeded)

@@ -265,7 +265,7 @@ func TestBoundedLearning(t *testing.T) {
 		p.advance(time.Second)
 		sent += len(p.packets())
 	}
-	if s := p.a.Stats(); len(s.Remote) != 64+reservedReflexive || sent > (64+reservedReflexive)*(rc+1) {
+	if s := p.a.Stats(); len(s.Remote) != 64+reservedReflexive || sent > (64+reservedReflexive)*(rc+steady) {
 		t.Errorf("%d candidates, %d packets sent", len(s.Remote), sent)
 	}
 	if len(p.a.out) != 0 || cap(p.a.out) > 2*maxQueued {

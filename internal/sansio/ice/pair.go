@@ -27,33 +27,32 @@ type pair struct {
 	asked, told time.Time
 	nominatedAt time.Time // the last nomination: a request that had USE-CANDIDATE, or the response to one of ours; zero: none
 
-	transactions []transaction // those whose response may come; the last one is retransmitted in state InProgress
+	transactions []transaction // those whose response may come, in the order in which they were sent
+	sends        int           // checks in state InProgress, since the first of them or one that was triggered
 	rto          time.Duration
 	retransmitAt time.Time // in state InProgress
 
 	unproven int // bytes of embedded datagrams that were sent while consented is zero; zero when it is not
 
-	slowest                                                          time.Duration // from the first request to its answer, while srtt is zero
 	srtt, rtt, totalRTT                                              time.Duration
 	requestsSent, requestsReceived, responsesSent, responsesReceived uint64
 	consentRequestsSent                                              uint64
 }
 
-// transaction is a request of ours. Retransmissions are part of it.
+// transaction is a request of ours.
 type transaction struct {
 	id           transactionID
-	sentAt       time.Time // the first time
-	sends        int
+	sentAt       time.Time
 	controlling  bool
 	useCandidate bool
 
 	embeds  bool   // it says what was received of embedded datagrams
-	carries bool   // all its transmissions carry the datagram with CRC-32 sum
+	carries bool   // it carries the datagram with CRC-32 sum
 	sum     uint32 //
 }
 
-// maxTransactions bounds what one pair remembers: at the fastest pace of probes, four seconds.
-const maxTransactions = 8
+// maxTransactions bounds what one pair remembers: at the pace of probes eight seconds, and at that of hurry two round trips.
+const maxTransactions = 16
 
 // prioritize computes "pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)", RFC 8445 section 6.1.2.3, where G is the priority of
 // the controlling agent's candidate.

@@ -28,8 +28,8 @@ func TestRouteAfterOneRoundTrip(t *testing.T) {
 			t.Errorf("round-trip time %v: routes after %v", r, at)
 		}
 		for i, a := range w.agents {
-			if rtt, ok := a.RTT(); !ok || rtt != r {
-				t.Errorf("agent %d: RTT %v %v, want %v", i, rtt, ok, r)
+			if rtt := a.RTT(); rtt != r {
+				t.Errorf("agent %d: RTT %v, want %v", i, rtt, r)
 			}
 			if a.State() != StateCompleted {
 				t.Errorf("agent %d: %v", i, a.State())

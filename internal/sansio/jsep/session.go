@@ -163,6 +163,9 @@ func (s *Session) NeedDataChannel() {
 // SignalingState returns the state.
 func (s *Session) SignalingState() SignalingState { return s.state }
 
+// Answers tells whether our description is an answer.
+func (s *Session) Answers() bool { d := s.local(); return d != nil && d.typ != Offer }
+
 // CanTrickle implements W3C canTrickleIceCandidates: whether the remote side takes candidates that come after its description. It is not
 // known before there is one.
 func (s *Session) CanTrickle() (value, known bool) {

@@ -129,7 +129,7 @@ func (c *Core) newMedia() *mediaState {
 	m.band.init(cfg)
 	m.path, _ = c.route()
 	if c.ice != nil {
-		if rtt, ok := c.ice.RTT(); ok {
+		if rtt := c.ice.RTT(); rtt > 0 {
 			machine.SetRTT(rtt)
 		}
 	}

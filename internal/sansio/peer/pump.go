@@ -54,8 +54,8 @@ func (c *Core) pumpICE(now time.Time) {
 
 // tellRTT lets the timers above start from what ICE has measured.
 func (c *Core) tellRTT() {
-	rtt, ok := c.ice.RTT()
-	if !ok {
+	rtt := c.ice.RTT()
+	if rtt == 0 {
 		return
 	}
 	if c.dtls != nil {
@@ -122,7 +122,7 @@ func (c *Core) pumpDTLS(now time.Time) {
 			c.updateConnectionState()
 			c.rest = rest{since: now}
 			c.embedFlight(now, nil)
-			c.ice.EndEmbedding()
+			c.ice.EndEmbedding(now)
 			c.startUpper(now)
 		case dtls.EventFailed:
 			c.pumpSCTP(now) // what came before in this burst is still delivered
@@ -163,6 +163,7 @@ func (c *Core) startSCTP(now time.Time) {
 	cfg.MTU = (mtu - head - tail) &^ 3
 	cfg.LocalInit, cfg.RemoteInit = c.transport.localInit, c.transport.remoteInit
 	c.transport.localInit, c.transport.remoteInit = nil, nil
+	cfg.RemoteLate = c.session.Answers() // whoever waits for the answer keeps what comes until then
 	if c.whole {
 		for _, n := range largerMTUs {
 			if limit := c.cfg.MaxPacketSize; limit == 0 || n <= limit {
@@ -177,8 +178,7 @@ func (c *Core) startSCTP(now time.Time) {
 	// The OPENs of waiting channels go first, to ride with COOKIE-ECHO, or with what DTLS ends by.
 	c.channels.SetRole(c.transport.role == jsep.RoleClient)
 	c.pumpChannels(now)
-	rtt, _ := c.ice.RTT() // if it is too long, a packet that is lost waits longer; if it were too short, a slow path would be taken for a lossy one
-	c.sctp.Start(now, rtt)
+	c.sctp.Start(now, c.ice.RTT())
 	for _, p := range c.early {
 		c.handleSCTP(now, p)
 	}

@@ -70,6 +70,10 @@ func (c *Core) PollWrite(now time.Time, buf []byte, maxSegments int) (t Transmit
 		return t, false
 	}
 	if c.sctp != nil {
+		if t.Data, ok = c.joinFlight(now, buf); ok {
+			c.noteUse(now)
+			return c.sending(t, 1), true
+		}
 		var n int
 		if t.Data, t.SegmentSize, n = c.appendRun(now, buf, maxSegments); n > 0 {
 			c.noteUse(now)
@@ -94,7 +98,7 @@ func (c *Core) embedFlight(now time.Time, buf []byte) {
 		flight = append(flight, bytes.Clone(b))
 	}
 	if flight != nil {
-		c.ice.Embed(now, flight)
+		c.ice.Embed(now, flight, c.dtls.Repeats())
 	}
 }
 
@@ -163,6 +167,24 @@ func (c *Core) join(now time.Time, datagram []byte) []byte {
 		return datagram
 	}
 	return packet
+}
+
+// joinFlight puts the next SCTP packet behind a datagram of the handshake that has left, and that the peer has not acknowledged: if that was lost it
+// would be two round trips until it is repeated, and what the packet brings could not be read. It reports whether there is such a datagram, and a packet that fits.
+func (c *Core) joinFlight(now time.Time, buf []byte) ([]byte, bool) {
+	if len(c.carry) > 0 {
+		return buf, false
+	}
+	flight, ok := c.ice.PeekFlight(buf)
+	if !ok {
+		return buf, false
+	}
+	datagram := c.join(now, flight)
+	if len(datagram) == len(flight) {
+		return buf, false
+	}
+	c.ice.JoinFlight()
+	return datagram, true
 }
 
 // appendRun builds and seals SCTP packets in place, one behind the other, as long as they have one size. A probe of the path leaves alone: what

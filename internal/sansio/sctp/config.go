@@ -46,6 +46,8 @@ type Config struct {
 	// LocalInit and RemoteInit are INIT chunks that the ends have told each other ahead, by a way that nobody else can change: then Start
 	// establishes the association without a handshake. LocalInit was made by NewInit, RemoteInit has passed CheckInit. Default none.
 	LocalInit, RemoteInit []byte
+	// RemoteLate tells that with these the peer may have the association later than our first packets come to it, and so answer them late.
+	RemoteLate bool
 	// MaxStreams is how many streams are offered and accepted in each direction; default 65535.
 	MaxStreams int
 }

@@ -144,7 +144,8 @@ func (a *Association) armProbe() {
 		a.timers.stop(timerProbe)
 		return
 	}
-	at := a.now.add(a.rto.probeDelay(!a.asked && q.at(q.head).packet == q.at(q.tail).packet))
+	first := q.largest == 0 && (!a.cfg.RemoteLate || a.stats.ChunksReceived > 0)
+	at := a.now.add(a.rto.probeDelay(first, !a.asked && q.at(q.head).packet == q.at(q.tail).packet))
 	if at < a.timers[timerT3] {
 		a.timers.set(timerProbe, at)
 	} else {

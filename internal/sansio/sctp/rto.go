@@ -64,8 +64,12 @@ func (r *rto) after(n uint) time.Duration {
 const maxAckDelay = 200 * time.Millisecond
 
 // probeDelay is how long the tail of a flight waits for its answer before it is probed (RFC 8985 section 7.2); alone tells that the peer
-// may delay the answer.
-func (r *rto) probeDelay(alone bool) time.Duration {
+// may delay the answer. The first of an association it may not, if it has that: "After the reception of the first DATA chunk in an association, the endpoint MUST
+// immediately respond with a SACK chunk" (RFC 9260 section 6.2). What rttvar says then is half of srtt by definition, and not measured.
+func (r *rto) probeDelay(first, alone bool) time.Duration {
+	if first {
+		return max(2*r.srtt, minHandshakeRTO)
+	}
 	d := 2*r.srtt + max(2*r.rttvar, 10*time.Millisecond)
 	if alone {
 		d += maxAckDelay
