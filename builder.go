@@ -310,8 +310,7 @@ func (b *Builder) coreConfig(key peer.Certificate, intercepted bool) peer.Config
 		ConsentInterval:     b.ice.ConsentInterval,
 		MaxRemoteCandidates: b.ice.MaxRemoteCandidates,
 		Media: peer.MediaConfig{
-			Codecs:          engine.codecs,
-			Extensions:      engine.extensions,
+			Formats:         engine.formats,
 			CNAME:           b.media.CNAME,
 			HistoryTime:     b.media.HistoryTime,
 			HistoryPackets:  b.media.HistoryPackets,

@@ -21,6 +21,7 @@ import (
 type mediaEngine struct {
 	codecs     [3][]peer.Codec // by MediaKind, those that are preferred first
 	extensions []peer.HeaderExtension
+	formats    peer.Formats // both of them
 }
 
 // MediaEngine sets which codecs and header extensions are negotiated; default are the codecs of pion's RegisterDefaultCodecs. The engine is read
@@ -109,6 +110,10 @@ var defaultEngine = sync.OnceValue(func() *mediaEngine {
 			peer.Codec{PayloadType: v.payloadType, Name: v.name, ClockRate: 90000, Fmtp: v.fmtp, Feedback: videoFeedback},
 			peer.Codec{PayloadType: v.rtx, Name: "rtx", ClockRate: 90000, Fmtp: "apt=" + strconv.Itoa(int(v.payloadType))})
 	}
+	var err error
+	if e.formats, err = peer.NewFormats(e.codecs, e.extensions); err != nil {
+		panic("BUG: " + err.Error())
+	}
 	return e
 })
 
@@ -156,7 +161,8 @@ func readMediaEngine(m *webrtc.MediaEngine) (*mediaEngine, error) {
 			return nil, err
 		}
 	}
-	if err := e.check(); err != nil {
+	err := e.check()
+	if err != nil {
 		return nil, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(extensions)) {
@@ -176,6 +182,9 @@ func readMediaEngine(m *webrtc.MediaEngine) (*mediaEngine, error) {
 		e.extensions = append(e.extensions, x)
 	}
 	e.serve()
+	if e.formats, err = peer.NewFormats(e.codecs, e.extensions); err != nil {
+		return nil, &rtcerr.InvalidAccessError{Err: err}
+	}
 	return e, nil
 }
 

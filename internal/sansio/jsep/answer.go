@@ -38,15 +38,19 @@ func (s *Session) answerLines() ([]mline, error) {
 	if err != nil {
 		return nil, err
 	}
-	setup, numbers := s.answerSetup(a.carrier), new(numbers)
+	setup := s.answerSetup(a.carrier)
+	var used *numbers // none are needed without media
 	for i := range offer.sections {
 		l, m := &lines[i], &offer.sections[i]
 		if !a.sections[i] {
 			continue
 		}
 		if m.media != nil {
+			if used == nil {
+				used = new(numbers)
+			}
 			t := s.byMid(m.mid)
-			if l.media = s.answerMedia(t, m.media, numbers); l.media == nil {
+			if l.media = s.answerMedia(t, m.media, used); l.media == nil {
 				continue
 			}
 			l.transceiver = t.id

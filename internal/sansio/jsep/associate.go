@@ -24,7 +24,7 @@ func (s *Session) plan(p *parsed, glare bool) (plans []plan, err error) {
 	}
 	for i := range p.sections {
 		m := &p.sections[i]
-		if m.media == nil || len(s.cfg.Codecs[m.media.kind]) == 0 {
+		if m.media == nil || len(s.cfg.Formats.codecs[m.media.kind]) == 0 {
 			continue
 		}
 		kind := m.media.kind

@@ -3,7 +3,6 @@ package jsep
 import (
 	"bytes"
 	"crypto/sha256"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -66,10 +65,12 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 			Username: "-", SessionID: s.origin.id, SessionVersion: s.origin.version + 1,
 			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
 		},
-		SessionName:      "-",
-		TimeDescriptions: []sdp.TimeDescription{{}},
+		SessionName:       "-",
+		TimeDescriptions:  []sdp.TimeDescription{{}},
+		MediaDescriptions: make([]*sdp.MediaDescription, len(lines)),
+		Attributes:        make([]sdp.Attribute, 0, 3),
 	}
-	var bundled []string
+	bundled := make([]string, 0, len(lines))
 	media, mixed := false, true
 	for i := range lines {
 		l := &lines[i]
@@ -83,7 +84,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		default:
 			m = s.dataSection(l)
 		}
-		d.MediaDescriptions = append(d.MediaDescriptions, m)
+		d.MediaDescriptions[i] = m
 		if l.rejected || !l.bundled {
 			continue
 		}
@@ -110,8 +111,8 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
-	c.parsed = mustRead(string(text), &d, typ)
-	c.text = c.parsed.text
+	c.text = string(text)
+	c.parsed = readOwn(c.text, lines, &d, typ)
 	if media {
 		c.owners = make([]TransceiverID, len(lines))
 		for i := range lines {
@@ -144,15 +145,25 @@ func marshal(d *sdp.SessionDescription) []byte {
 	return b
 }
 
-// mustRead reads the text that d was written as.
-func mustRead(text string, d *sdp.SessionDescription, typ Type) *parsed {
-	doc, err := split(text)
-	var p *parsed
-	if err == nil {
-		p, err = doc.read(d, typ)
+// readOwn is what parse would make of the text that lines and d were written as.
+func readOwn(text string, lines []mline, d *sdp.SessionDescription, typ Type) *parsed {
+	p := &parsed{text: text, sections: make([]section, len(lines))}
+	_, below, _ := strings.Cut(text, "\r\nm=")
+	for i := range lines {
+		l, end, next := &lines[i], len(text), false
+		if _, below, next = strings.Cut(below, "\r\nm="); next {
+			end -= len("m=") + len(below)
+		}
+		p.sections[i] = section{kind: l.kind, proto: l.proto, formats: l.formats, port: d.MediaDescriptions[i].MediaName.Port.Value, end: end}
 	}
-	if err != nil {
-		panic("BUG: our description cannot be read: " + err.Error())
+	_, bad := p.read(func(i int) []sdp.Attribute {
+		if i < 0 {
+			return d.Attributes
+		}
+		return d.MediaDescriptions[i].Attributes
+	}, typ)
+	if bad != nil {
+		panic("BUG: our description cannot be read: malformed a=" + bad.Key)
 	}
 	return p
 }
@@ -170,12 +181,10 @@ func mustParse(text string, typ Type) *parsed {
 // 9 and 0.0.0.0 while no candidates are known; we leave them so, because whoever does ICE ignores them.
 func newSection(l *mline, port int) *sdp.MediaDescription {
 	m := &sdp.MediaDescription{
-		MediaName: sdp.MediaName{
-			Media: l.kind, Port: sdp.RangedPort{Value: port}, Protos: strings.Split(l.proto, "/"), Formats: slices.Clone(l.formats),
-		},
-		ConnectionInformation: &sdp.ConnectionInformation{
-			NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"},
-		},
+		// The protocol is written as it is read: in one piece.
+		MediaName:             sdp.MediaName{Media: l.kind, Port: sdp.RangedPort{Value: port}, Protos: []string{l.proto}, Formats: l.formats},
+		ConnectionInformation: &noConnection,
+		Attributes:            make([]sdp.Attribute, 0, 8), // a data section's
 	}
 	if l.mid != "" {
 		m.WithValueAttribute("mid", l.mid)
@@ -183,13 +192,14 @@ func newSection(l *mline, port int) *sdp.MediaDescription {
 	return m
 }
 
+// noConnection is the c= line of each section; nobody changes it.
+var noConnection = sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}}
+
 // appendTransport adds the attributes of the transport to a section.
 func (s *Session) appendTransport(m *sdp.MediaDescription, l *mline) {
 	m.WithValueAttribute("ice-ufrag", l.ufrag)
 	m.WithValueAttribute("ice-pwd", l.pwd)
-	for _, f := range s.cfg.Fingerprints {
-		m.WithValueAttribute("fingerprint", f.Algorithm+" "+f.Value)
-	}
+	m.Attributes = append(m.Attributes, s.fingerprints...)
 	m.WithValueAttribute("setup", setupNames[l.setup])
 }
 

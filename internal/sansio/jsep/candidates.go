@@ -51,16 +51,18 @@ func (s *Session) withGathered(p *parsed) string {
 }
 
 // gatheredFor are the lines of what was gathered for the credentials with that ufrag.
-func (s *Session) gatheredFor(ufrag string) (lines []string) {
+func (s *Session) gatheredFor(ufrag string) []string {
 	for _, g := range s.gathered {
-		if g.ufrag == ufrag {
-			lines = append(lines, g.lines...)
-			if g.ended {
-				lines = append(lines, endOfCandidates)
-			}
+		if g.ufrag != ufrag {
+			continue
 		}
+		lines := append(make([]string, 0, len(g.lines)+1), g.lines...)
+		if g.ended {
+			lines = append(lines, endOfCandidates)
+		}
+		return lines
 	}
-	return lines
+	return nil
 }
 
 // AddRemoteCandidate implements W3C addIceCandidate, with its order of checks.

@@ -2,6 +2,7 @@ package jsep
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -46,6 +47,8 @@ func (s *Session) check() {
 	if s.state != Closed {
 		must((agreed(s.currentLocal, s.currentRemote) >= 0) == (s.offered != nobody), "offered is %d", s.offered)
 	}
+	checkCreated("the last offer", &s.lastOffer, Offer)
+	checkCreated("the last answer", &s.lastAnswer, Answer)
 	s.checkTransceivers()
 	for i, g := range s.gathered {
 		for j := range i {
@@ -54,11 +57,18 @@ func (s *Session) check() {
 	}
 }
 
+// checkCreated checks that what was made beside a text is what parsing it would make.
+func checkCreated(name string, c *created, typ Type) {
+	if c.parsed != nil {
+		must(reflect.DeepEqual(c.parsed, mustParse(c.text, typ)), "%s is not its own text", name)
+	}
+}
+
 // checkDescription checks one that is applied, against its own text above all.
 func (s *Session) checkDescription(name string, d *description, local bool) {
 	again, err := parse(d.text, d.typ)
 	must(err == nil, "%s is not readable: %v", name, err)
-	must(again.text == d.text && len(again.sections) == len(d.sections), "%s is not its own text", name)
+	must(len(again.sections) == len(d.sections), "%s has other sections than its text", name)
 	mids := make(map[string]bool)
 	live, data := 0, 0
 	for i := range d.sections {
@@ -79,6 +89,10 @@ func (s *Session) checkDescription(name string, d *description, local bool) {
 		}
 		must(len(m.candidates) <= maxCandidates, "%s: %d candidates", name, len(m.candidates))
 	}
+	for i := range d.sections { // what its text does not say
+		again.sections[i].mid, again.sections[i].unbundled = d.sections[i].mid, d.sections[i].unbundled
+	}
+	must(reflect.DeepEqual(again, d.parsed), "%s is not its own text", name)
 	must(data <= 1, "%s: %d data sections", name, data)
 	must(len(d.added) <= maxCandidates && (!local || d.added == nil), "%s: %d candidates added", name, len(d.added))
 	for _, a := range d.added {

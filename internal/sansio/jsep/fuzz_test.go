@@ -269,7 +269,7 @@ func states(t *testing.T, ops []byte) (map[SignalingState]bool, bool) {
 				err = me.Stop(id)
 			case 17:
 				tr, _ := me.Transceiver(id)
-				err = me.SetCodecPreferences(id, me.cfg.Codecs[tr.Kind][arg&1:])
+				err = me.SetCodecPreferences(id, me.cfg.Formats.codecs[tr.Kind][arg&1:])
 			case 18:
 				switch arg {
 				case 0:

@@ -5,17 +5,17 @@ import "encoding/base64"
 // With a=sctp-init the sides tell each other the INIT chunks of their SCTP association: draft-hancke-tsvwg-snap. When an offer and its answer have it
 // the association needs no handshake; when one has not it is made as ever.
 
-// agreedInits are the values of an offer and its answer when both have one, or empty.
+// agreedInits are the data sections of an offer and its answer when both have the attribute, or nil.
 //
 // What comes back as we wrote it was not made by the remote side: it copies attributes that it does not know, as libdatachannel has done.
-func agreedInits(local, remote *description) (ours, theirs string) {
+func agreedInits(local, remote *description) (ours, theirs *dataAttributes) {
 	i := agreedData(local, remote)
 	if i < 0 {
-		return "", ""
+		return nil, nil
 	}
-	ours, theirs = local.sections[i].data.sctpInit, remote.sections[i].data.sctpInit
-	if ours == "" || theirs == "" || ours == theirs {
-		return "", ""
+	ours, theirs = &local.sections[i].data, &remote.sections[i].data
+	if ours.sctpInit == "" || theirs.sctpInit == "" || ours.sctpInit == theirs.sctpInit {
+		return nil, nil
 	}
 	return ours, theirs
 }
@@ -35,8 +35,10 @@ func (s *Session) ownInit() (string, error) {
 // offerInit is what an offer has for the data section i: of an association that there is, what was agreed on for it.
 func (s *Session) offerInit(i int) (string, error) {
 	if agreedData(s.currentLocal, s.currentRemote) == i {
-		ours, _ := agreedInits(s.currentLocal, s.currentRemote)
-		return ours, nil
+		if ours, _ := agreedInits(s.currentLocal, s.currentRemote); ours != nil {
+			return ours.sctpInit, nil
+		}
+		return "", nil
 	}
 	return s.ownInit()
 }
@@ -59,24 +61,15 @@ func (s *Session) checkInit(p *parsed) *Error {
 		return nil
 	}
 	m := &p.sections[i]
-	if err := s.cfg.CheckSCTPInit(mustDecode(m.data.sctpInit)); err != nil {
+	if err := s.cfg.CheckSCTPInit(m.data.chunk); err != nil {
 		return errorf(InvalidAccess, "section %q has an unusable a=sctp-init: %v", m.mid, err)
 	}
 	local, remote := s.currentLocal, s.currentRemote
 	if s.provisional() {
 		local, remote = s.pendingLocal, s.pendingRemote
 	}
-	if _, theirs := agreedInits(local, remote); theirs != "" && agreedData(local, remote) == i && theirs != m.data.sctpInit {
+	if _, theirs := agreedInits(local, remote); theirs != nil && agreedData(local, remote) == i && theirs.sctpInit != m.data.sctpInit {
 		return errorf(InvalidAccess, "section %q has another a=sctp-init: that asks for a new SCTP association", m.mid)
 	}
 	return nil
-}
-
-// mustDecode decodes what the parser has let through.
-func mustDecode(value string) []byte {
-	chunk, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return chunk
 }

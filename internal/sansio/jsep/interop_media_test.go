@@ -11,12 +11,12 @@ import (
 // withPionMedia has what pion's RegisterDefaultCodecs and its simulcast extensions have, in part, with numbers of our own.
 func withPionMedia(c *Config) {
 	withMedia(c)
-	c.Codecs[Audio] = []Codec{{PayloadType: 100, Name: "opus", ClockRate: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1"}}
-	c.Codecs[Video] = []Codec{
+	c.Formats.codecs[Audio] = []Codec{{PayloadType: 100, Name: "opus", ClockRate: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1"}}
+	c.Formats.codecs[Video] = []Codec{
 		{PayloadType: 111, Name: "VP8", ClockRate: 90000, Feedback: []Feedback{{"nack", ""}, {"nack", "pli"}}},
 		{PayloadType: 112, Name: "rtx", ClockRate: 90000, Fmtp: "apt=111"},
 	}
-	c.Extensions = []HeaderExtension{{URI: uriRID, Kind: Video}, {URI: uriMID}}
+	c.Formats.extensions = []HeaderExtension{{URI: uriRID, Kind: Video}, {URI: uriMID}}
 }
 
 // checking waits until pion's ICE has our credentials, which it takes in a goroutine of its own. An offer that comes before is a restart to it.

@@ -34,8 +34,8 @@ const (
 
 // withMedia is for newTestSession.
 func withMedia(c *Config) {
-	c.Codecs = testCodecs
-	c.Extensions = []HeaderExtension{{URI: uriMID}, {URI: uriRID, Kind: Video}, {URI: uriTCC}, {URI: uriLvl, Kind: Audio}}
+	c.Formats.codecs = testCodecs
+	c.Formats.extensions = []HeaderExtension{{URI: uriMID}, {URI: uriRID, Kind: Video}, {URI: uriTCC}, {URI: uriLvl, Kind: Audio}}
 }
 
 // format writes a section for recorded output.
@@ -103,10 +103,10 @@ func show(t testing.TB, s *Session, id TransceiverID) Transceiver {
 // withOtherMedia has other numbers, another order, and not all of the same.
 func withOtherMedia(c *Config) {
 	withMedia(c)
-	c.Codecs[Audio] = []Codec{testCodecs[Audio][2], testCodecs[Audio][0]}
-	c.Codecs[Audio][1].PayloadType = 96
-	c.Codecs[Video] = codecsOf("100 H264 packetization-mode=1;profile-level-id=42e00a", "101 rtx apt=100", "111 VP8", "112 rtx apt=111", "113 red", "114 AV1")
-	c.Extensions = []HeaderExtension{{URI: uriRID}, {URI: uriMID}, {URI: uriTCC, Direction: RecvOnly}}
+	c.Formats.codecs[Audio] = []Codec{testCodecs[Audio][2], testCodecs[Audio][0]}
+	c.Formats.codecs[Audio][1].PayloadType = 96
+	c.Formats.codecs[Video] = codecsOf("100 H264 packetization-mode=1;profile-level-id=42e00a", "101 rtx apt=100", "111 VP8", "112 rtx apt=111", "113 red", "114 AV1")
+	c.Formats.extensions = []HeaderExtension{{URI: uriRID}, {URI: uriMID}, {URI: uriTCC, Direction: RecvOnly}}
 }
 
 // coherent fails unless what one side of a completed negotiation sends is what the other one receives.

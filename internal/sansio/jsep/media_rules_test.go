@@ -44,7 +44,7 @@ func editOne(t *testing.T, text, old, new string, n int) string {
 // Which sections of an offer are accepted: there is one transport, with RTCP multiplexed, and formats in common.
 func TestAcceptedSections(t *testing.T) {
 	maxBundle := func(c *Config) { c.BundlePolicy = MaxBundle }
-	noVideo := func(c *Config) { c.Codecs[Video] = nil }
+	noVideo := func(c *Config) { c.Formats.codecs[Video] = nil }
 	_, good := offerOf(t)
 	for _, tc := range []struct {
 		name   string
@@ -66,7 +66,7 @@ func TestAcceptedSections(t *testing.T) {
 		}, nil, "vd"},
 		{"comfort noise in common", func(s string) string {
 			return edit(t, edit(t, edit(t, s, "opus", "speex"), "G722", "SILK"), "PCMU", "CN")
-		}, func(c *Config) { c.Codecs[Audio] = []Codec{{PayloadType: 13, Name: "CN", ClockRate: 8000}} }, "vd"},
+		}, func(c *Config) { c.Formats.codecs[Audio] = []Codec{{PayloadType: 13, Name: "CN", ClockRate: 8000}} }, "vd"},
 		{"another protocol", func(s string) string { return editOne(t, s, "UDP/TLS/RTP/SAVPF", "RTP/AVP", 0) }, nil, "vd"},
 		{"bundle-only", func(s string) string {
 			return editOne(t, edit(t, s, "m=video 9", "m=video 0"), "a=rtcp-mux\r\n", "a=rtcp-mux\r\na=bundle-only\r\n", 1)
@@ -139,7 +139,7 @@ func TestWrongMediaAnswers(t *testing.T) {
 		{"no media", "m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/AVP"},
 		{"no credentials", "a=ice-ufrag:bobby1\r\n", ""},
 	} {
-		a, offer := offerOf(t, func(c *Config) { c.Codecs[Audio] = c.Codecs[Audio][:1] })
+		a, offer := offerOf(t, func(c *Config) { c.Formats.codecs[Audio] = c.Formats.codecs[Audio][:1] })
 		_, answer, _ := answerTo(t, offer)
 		unchanged(t, a, tc.name, func() {
 			_, err := a.SetRemote(Description{Answer, editOne(t, answer, tc.old, tc.new, 0)})
@@ -212,9 +212,9 @@ func TestConflictingNumbers(t *testing.T) {
 // RFC 8285, section 4.2: after 14 come the identifiers of the two-byte form; 15 is left out, and from 256 on there are none.
 func TestManyExtensions(t *testing.T) {
 	many := func(c *Config) {
-		c.Extensions = nil
+		c.Formats.extensions = nil
 		for i := range 300 {
-			c.Extensions = append(c.Extensions, HeaderExtension{URI: fmt.Sprintf("urn:x:%d", i), Kind: Audio + MediaKind(i&1)})
+			c.Formats.extensions = append(c.Formats.extensions, HeaderExtension{URI: fmt.Sprintf("urn:x:%d", i), Kind: Audio + MediaKind(i&1)})
 		}
 	}
 	a, offer := offerOf(t, many)
@@ -238,7 +238,7 @@ func TestExtensionDirections(t *testing.T) {
 	for _, mine := range all {
 		for _, theirs := range all {
 			with := func(d Direction) func(*Config) {
-				return func(c *Config) { c.Extensions = []HeaderExtension{{URI: "urn:x", Direction: d}} }
+				return func(c *Config) { c.Formats.extensions = []HeaderExtension{{URI: "urn:x", Direction: d}} }
 			}
 			a, offer := offerOf(t, with(mine))
 			b, answer, _ := answerTo(t, offer, with(theirs))
@@ -296,7 +296,7 @@ func TestCodecPreferences(t *testing.T) {
 // RFC 2198: the numbers in a=fmtp of "red" are those of the description that it is in.
 func TestRedundancyNamesItsFormats(t *testing.T) {
 	withRed := func(c *Config) {
-		c.Codecs[Audio] = []Codec{
+		c.Formats.codecs[Audio] = []Codec{
 			{PayloadType: 111, Name: "opus", ClockRate: 48000, Channels: 2},
 			{PayloadType: 63, Name: "red", ClockRate: 48000, Channels: 2, Fmtp: "111/111"},
 		}

@@ -211,8 +211,8 @@ func sameNumber(a, b *Codec) bool {
 // RFC 8285, section 4.2: the one-byte form has 1 to 14, and "The local identifier value 15 is reserved for a future extension and MUST NOT be
 // used as an identifier." What is above needs the two-byte form.
 func (s *Session) offerExtensions(n *numbers, kind MediaKind, was []Extension) (list []Extension) {
-	for i := range s.cfg.Extensions {
-		h := &s.cfg.Extensions[i]
+	for i := range s.cfg.Formats.extensions {
+		h := &s.cfg.Formats.extensions[i]
 		if h.Kind != 0 && h.Kind != kind {
 			continue
 		}
@@ -239,8 +239,8 @@ func (s *Session) offerExtensions(n *numbers, kind MediaKind, was []Extension) (
 // RFC 8285, section 6: what an answer does not list is not used; a direction is answered by one that fits.
 func (s *Session) answerExtensions(n *numbers, kind MediaKind, theirs []Extension) (list []Extension) {
 	for _, e := range theirs {
-		for i := range s.cfg.Extensions {
-			h := &s.cfg.Extensions[i]
+		for i := range s.cfg.Formats.extensions {
+			h := &s.cfg.Formats.extensions[i]
 			d := e.Direction.Reversed() & h.direction()
 			free := n.extensions[e.ID] == "" || n.extensions[e.ID] == e.URI
 			if h.URI == e.URI && (h.Kind == 0 || h.Kind == kind) && free && (d != Inactive || e.Direction == Inactive) {

@@ -1,13 +1,13 @@
 package jsep
 
-// SetCodecPreferences implements W3C setCodecPreferences. The codecs are those of [Config.Codecs], compared as formats; an empty list
+// SetCodecPreferences implements W3C setCodecPreferences. The codecs are those of [Config].Formats, compared as formats; an empty list
 // takes the preference back.
 func (s *Session) SetCodecPreferences(id TransceiverID, codecs []Codec) error {
 	t, err := s.alive(id, "SetCodecPreferences")
 	if err != nil {
 		return err
 	}
-	list, err := preferred(s.cfg.Codecs[t.kind], codecs)
+	list, err := preferred(s.cfg.Formats.codecs[t.kind], codecs)
 	if err != nil {
 		return err
 	}

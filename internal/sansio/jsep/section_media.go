@@ -13,7 +13,7 @@ func (s *Session) codecs(t *transceiver, kind MediaKind) []Codec {
 	if t != nil && t.preferences != nil {
 		return t.preferences
 	}
-	return s.cfg.Codecs[kind]
+	return s.cfg.Formats.codecs[kind]
 }
 
 // newMedia is the row of a media section in an offer. was is the section in the local description, if it is there, theirs the one in the remote
@@ -95,12 +95,20 @@ func (s *Session) describeSender(m *mediaAttributes, t *transceiver) {
 	}
 	// RFC 9429, section 5.2.1: a=ssrc lines are for encodings that have no RID.
 	if (m.direction.Sends() || t.everSent && t.encodings[0].RID == "") && len(m.layers(true)) == 0 {
-		source := Source{SSRC: t.encodings[0].SSRC, CNAME: s.cfg.CNAME}
+		source := Source{SSRC: t.encodings[0].SSRC, CNAME: s.cname()}
 		if hasRepair(m.codecs) {
 			source.RTX = t.encodings[0].RTX
 		}
 		m.sources = []Source{source}
 	}
+}
+
+// cname is of all our sources (RFC 3550, section 6.5.1).
+func (s *Session) cname() string {
+	if s.cfg.CNAME != "" {
+		return s.cfg.CNAME
+	}
+	return strconv.FormatUint(s.origin.id, 36)
 }
 
 // layers are the RIDs of simulcast in one direction of a section.
@@ -172,11 +180,11 @@ func (c *Codec) write(d *sdp.MediaDescription, pt string) {
 		format += "/" + strconv.Itoa(int(c.Channels))
 	}
 	d.WithValueAttribute("rtpmap", format)
-	if c.Fmtp != "" {
-		d.WithValueAttribute("fmtp", pt+" "+c.Fmtp)
+	if fmtp := strings.TrimSpace(c.Fmtp); fmtp != "" {
+		d.WithValueAttribute("fmtp", pt+" "+fmtp)
 	}
 	for _, fb := range c.Feedback {
-		d.WithValueAttribute("rtcp-fb", strings.TrimRight(pt+" "+fb.Type+" "+fb.Parameter, " "))
+		d.WithValueAttribute("rtcp-fb", strings.TrimSpace(pt+" "+fb.Type+" "+fb.Parameter))
 	}
 }
 

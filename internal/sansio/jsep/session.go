@@ -3,9 +3,8 @@ package jsep
 import (
 	"encoding/binary"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/pion/sdp/v3"
 )
 
 // Config is what a [Session] is made of. The zero value of an optional field means its default.
@@ -26,17 +25,16 @@ type Config struct {
 	// SPED offers and answers the handshake of DTLS in connectivity checks, by ICE options.
 	SPED bool
 
-	// Media. The tables are shared by sessions and never changed. A kind without codecs is not supported: its sections are rejected.
-	Codecs     [3][]Codec        // by MediaKind: in order of preference, with the payload types that we offer
-	Extensions []HeaderExtension // those that we offer and accept
-	CNAME      string            // of a=ssrc lines; default one of the session
+	Formats Formats // of media
+	CNAME   string  // of a=ssrc lines; default one of the session
 }
 
 // Session is one side of offer/answer.
 type Session struct {
-	cfg    Config
-	state  SignalingState
-	origin origin
+	cfg          Config
+	fingerprints []sdp.Attribute // of cfg, as they are written
+	state        SignalingState
+	origin       origin
 
 	// W3C's four slots. Invariant: which of them are set follows from state; the current ones are set together.
 	currentLocal, pendingLocal   *description
@@ -56,7 +54,7 @@ type Session struct {
 	nextMid   uint          // no applied description has a mid that is a number from here on
 	told      told          // what the last Change said
 
-	news *news // of transceivers, for the Change being made
+	news news // of transceivers, for the Change being made
 
 	transceivers    []*transceiver // W3C "set of transceivers", in order of creation
 	lastTransceiver TransceiverID
@@ -79,15 +77,15 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Rand == nil || cfg.NewCredentials == nil {
 		return nil, errorf(TypeError, "Rand and NewCredentials are needed")
 	}
-	cfg.Fingerprints = slices.Clone(cfg.Fingerprints)
+	fingerprints := make([]sdp.Attribute, len(cfg.Fingerprints))
 	sha256 := false
 	for i, f := range cfg.Fingerprints {
-		norm, _, ok := parseFingerprint(f.Algorithm + " " + f.Value)
-		if !ok {
+		f, _, ok := f.normal()
+		if !ok || !isWord(f.Algorithm) {
 			return nil, errorf(TypeError, "fingerprint %d is malformed", i)
 		}
-		cfg.Fingerprints[i] = norm
-		sha256 = sha256 || norm.Algorithm == "sha-256"
+		fingerprints[i] = sdp.Attribute{Key: "fingerprint", Value: f.Algorithm + " " + f.Value}
+		sha256 = sha256 || f.Algorithm == "sha-256"
 	}
 	// SHA-256 is the hash function that each WebRTC endpoint can check (RFC 8122, section 5.1).
 	if !sha256 {
@@ -102,8 +100,8 @@ func New(cfg Config) (*Session, error) {
 	if cfg.SCTPPort == 0 {
 		cfg.SCTPPort = defaultPort
 	}
-	if err := cfg.checkMedia(); err != nil {
-		return nil, err
+	if cfg.CNAME != "" && !isWord(cfg.CNAME) {
+		return nil, errorf(TypeError, "the CNAME %q cannot be written", cfg.CNAME)
 	}
 	var id [8]byte
 	if _, err := io.ReadFull(cfg.Rand, id[:]); err != nil {
@@ -111,47 +109,7 @@ func New(cfg Config) (*Session, error) {
 	}
 	// RFC 9429, section 5.2.1: the session id is "a 64-bit quantity with the highest bit set to zero and the remaining 63 bits being
 	// cryptographically random".
-	s := &Session{cfg: cfg, origin: origin{id: binary.BigEndian.Uint64(id[:]) &^ (1 << 63)}}
-	if cfg.CNAME == "" {
-		s.cfg.CNAME = strconv.FormatUint(s.origin.id, 36)
-	}
-	return s, nil
-}
-
-// checkMedia checks what is written into descriptions.
-func (c *Config) checkMedia() error {
-	word := func(s string) bool {
-		return s != "" && !hasControl(s) && strings.IndexByte(s, ' ') < 0 && strings.IndexByte(s, '\t') < 0
-	}
-	text := func(s string) bool { return !hasControl(s) }
-	var taken [128]bool
-	for kind, codecs := range c.Codecs {
-		for i := range codecs {
-			f := &codecs[i]
-			// RFC 5761, section 4: what would look like RTCP, 64 to 95, is no payload type.
-			switch pt := f.PayloadType; {
-			case kind == 0, pt > 127, pt >= 64 && pt < 96, taken[pt&127]:
-				return errorf(TypeError, "the codec %s has the payload type %d, which it cannot have", f.Name, pt)
-			case !word(f.Name) || strings.Contains(f.Name, "/") || f.ClockRate == 0 || !text(f.Fmtp):
-				return errorf(TypeError, "the codec %q of payload type %d cannot be written", f.Name, pt)
-			}
-			taken[f.PayloadType] = true
-			for _, fb := range f.Feedback {
-				if !word(fb.Type) || !text(fb.Parameter) {
-					return errorf(TypeError, "the feedback %q of %s cannot be written", fb.Type, f.Name)
-				}
-			}
-		}
-	}
-	for i := range c.Extensions {
-		if e := &c.Extensions[i]; !word(e.URI) || e.Direction > SendRecv || e.Kind > Video {
-			return errorf(TypeError, "the header extension %q cannot be offered", e.URI)
-		}
-	}
-	if c.CNAME != "" && !word(c.CNAME) {
-		return errorf(TypeError, "the CNAME %q cannot be written", c.CNAME)
-	}
-	return nil
+	return &Session{cfg: cfg, fingerprints: fingerprints, origin: origin{id: binary.BigEndian.Uint64(id[:]) &^ (1 << 63)}}, nil
 }
 
 // NeedDataChannel tells that an application section is wanted.

@@ -21,7 +21,7 @@ func (s *Session) SetLocal(d Description) (Change, error) {
 	if d.Type != Offer {
 		last = &s.lastAnswer
 	}
-	if d.Type != Rollback && d.SDP != "" && (last.text == "" || canonical(d.SDP) != last.text) {
+	if d.Type != Rollback && d.SDP != "" && (last.text == "" || d.SDP != last.text && canonical(d.SDP) != last.text) {
 		return Change{}, errorf(InvalidModification, "this %v is not what was created last", d.Type)
 	}
 	to, ok := s.next(true, d.Type)

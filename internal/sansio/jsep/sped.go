@@ -12,12 +12,10 @@ var spedNames = [...]string{"sped", "googspedv1"}
 // spedOptions is a set of them: bit i stands for spedNames[i].
 type spedOptions uint8
 
-// add takes the value of an a=ice-options.
-func (o *spedOptions) add(names []string) {
-	for i, name := range spedNames {
-		if slices.Contains(names, name) {
-			*o |= 1 << i
-		}
+// add takes an ICE option.
+func (o *spedOptions) add(option string) {
+	if i := slices.Index(spedNames[:], option); i >= 0 {
+		*o |= 1 << i
 	}
 }
 
@@ -25,7 +23,7 @@ func (o *spedOptions) add(names []string) {
 //
 // Not "ice2": RFC 8445, section 10 has it promise that aggressive nomination is not used, which our ICE agent does not promise.
 func (s *Session) iceOptions(typ Type) string {
-	names := []string{"trickle"}
+	names := append(make([]string, 0, 1+len(spedNames)), "trickle")
 	for i, name := range spedNames {
 		if s.cfg.SPED && (typ == Offer || s.offeredSPED()&(1<<i) != 0) {
 			names = append(names, name)

@@ -22,7 +22,7 @@ type transceiver struct {
 	current           Direction // [[CurrentDirection]], if hasCurrent
 	hasCurrent        bool
 	stopping, stopped bool
-	preferences       []Codec // [[PreferredCodecs]]: entries of Config.Codecs
+	preferences       []Codec // [[PreferredCodecs]]: entries of Config.Formats
 
 	hasTrack  bool
 	label     string // track id for a=msid; it stays when something was sent under it

@@ -8,10 +8,9 @@ func (s *Session) changed(local bool, typ Type, apply func()) Change {
 	lived := agreedData(s.currentLocal, s.currentRemote) >= 0
 	wasPending, wasState := s.pendingLocal, s.state
 	hadMedia := len(s.transceivers) > 0
-	s.news = new(news)
 	apply()
 	c.Created, c.Removed, c.Stopped = s.news.created, s.news.removed, s.news.stopped
-	s.news = nil
+	s.news = news{}
 	if wasState == HaveLocalOffer && s.state == HaveRemoteOffer {
 		c.To = append(c.To, Stable)
 		c.RolledBack = true
@@ -77,8 +76,8 @@ func (s *Session) agreedTransport(local, remote *description) *Transport {
 	c := localCredentials(local)
 	t.LocalUfrag, t.LocalPwd = c.ufrag, c.pwd
 	remote.describe(t, i)
-	if ours, theirs := agreedInits(local, remote); ours != "" {
-		t.LocalSCTPInit, t.RemoteSCTPInit = mustDecode(ours), mustDecode(theirs)
+	if ours, theirs := agreedInits(local, remote); ours != nil {
+		t.LocalSCTPInit, t.RemoteSCTPInit = ours.chunk, theirs.chunk
 	}
 	t.SPED = agreedSPED(local, remote, i)
 	s.describeControl(t)
@@ -122,7 +121,7 @@ func (d *description) describe(t *Transport, i int) {
 	a := d.sections[i].applies
 	t.RemoteUfrag, t.RemotePwd = a.ufrag, a.pwd
 	t.RemoteLite, t.RemoteTrickle = d.lite, a.trickle
-	t.RemoteFingerprints = slices.Clone(a.fingerprints)
+	t.RemoteFingerprints = a.fingerprints
 	t.RemoteMaxMessageSize = defaultMaxMessage
 	if data := d.liveData(); data >= 0 {
 		t.RemoteSCTPPort, t.RemoteMaxMessageSize = d.sections[data].data.port, d.sections[data].data.maxMessage

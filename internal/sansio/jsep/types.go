@@ -120,7 +120,7 @@ type Candidate struct {
 	End     bool   // it ends the candidates of Ufrag
 }
 
-// Change says what a successful Set changed. It is plain data: the Session keeps no reference to it.
+// Change says what a successful Set changed. It is plain data, which nobody changes.
 type Change struct {
 	Type  Type
 	Local bool

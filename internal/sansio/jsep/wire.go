@@ -55,13 +55,13 @@ func (s *section) liveData() bool { return s.data.is && !s.rejected() }
 
 // document is the text of a description split into lines, for the parser's use.
 type document struct {
-	lines []line
-	first []int // the index of the m= line of each section
-	text  string
+	lines      []line
+	attributes []sdp.Attribute // of each line: parts of text, so that a description is kept once; zero for a line that is none
+	first      []int           // the index of the m= line of each section
+	text       string
 }
 
 type line struct {
-	text   string
 	number int // in what was given, from 1
 	end    int // in the document's text
 }
@@ -71,9 +71,10 @@ func split(text string) (*document, *Error) {
 	if len(text) > maxSize {
 		return nil, errorf(Syntax, "a description of %d bytes is larger than %d", len(text), maxSize)
 	}
-	d := &document{lines: make([]line, 0, min(strings.Count(text, "\n")+1, maxLines))}
+	room := min(strings.Count(text, "\n")+1, maxLines)
+	d := &document{lines: make([]line, 0, room), attributes: make([]sdp.Attribute, 0, room)}
 	var out strings.Builder
-	out.Grow(len(text) + 64)
+	out.Grow(len(text) + room + 1) // each LF may become CRLF: nothing is moved, of which there are parts already
 	n := 0
 	for l := range strings.SplitSeq(text, "\n") {
 		n++
@@ -97,12 +98,18 @@ func split(text string) (*document, *Error) {
 			d.first = append(d.first, len(d.lines))
 		}
 		out.WriteString(l)
+		l = out.String()[out.Len()-len(l):]
 		out.WriteString("\r\n")
-		d.lines = append(d.lines, line{l, n, out.Len()})
+		d.lines = append(d.lines, line{n, out.Len()})
+		var a sdp.Attribute
+		if l, ok := strings.CutPrefix(l, "a="); ok {
+			a.Key, a.Value, _ = strings.Cut(l, ":")
+		}
+		d.attributes = append(d.attributes, a)
 	}
 	d.text = out.String()
-	for i, want := range []string{"v=0", "o=", "s="} {
-		if i >= len(d.lines) || !strings.HasPrefix(d.lines[i].text, want) {
+	for i, want := range [...]string{"v=0", "o=", "s="} {
+		if i >= len(d.lines) || !strings.HasPrefix(d.line(i), want) {
 			return nil, &Error{Kind: Syntax, Line: i + 1, Detail: "missing " + want}
 		}
 	}
@@ -131,7 +138,7 @@ func (d *document) span(i int) (from, to int) {
 	return from, to
 }
 
-// line is the text of a line: a part of the document's, as all is that outlives the parser, so that a description is kept once.
+// line is the text of a line, a part of the document's.
 func (d *document) line(i int) string {
 	start := 0
 	if i > 0 {
@@ -140,30 +147,20 @@ func (d *document) line(i int) string {
 	return d.text[start : d.lines[i].end-len("\r\n")]
 }
 
-// attributes are those of section i, or of the session level for -1.
-func (d *document) attributes(i int) []sdp.Attribute {
+// attributesOf are those of section i, or of the session level for -1, among zeros.
+func (d *document) attributesOf(i int) []sdp.Attribute {
 	from, to := d.span(i)
-	list := make([]sdp.Attribute, 0, to-from)
-	for ; from < to; from++ {
-		if l, ok := strings.CutPrefix(d.line(from), "a="); ok {
-			key, value, _ := strings.Cut(l, ":")
-			list = append(list, sdp.Attribute{Key: key, Value: value})
-		}
-	}
-	return list
+	return d.attributes[from:to]
 }
 
-// wrong makes the error for attribute a of section i, or of the session level for -1.
-func (d *document) wrong(i int, a sdp.Attribute) *Error {
-	err := &Error{Kind: Syntax, Detail: "malformed a=" + a.Key}
-	from, to := d.span(i)
-	for _, l := range d.lines[from:to] {
-		if l.text == "a="+a.Key+":"+a.Value || a.Value == "" && l.text == "a="+a.Key {
-			err.Line = l.number
-			break
-		}
+// wrong is the error of what read has found in section i, or in the session level for -1.
+func (d *document) wrong(i int, a *sdp.Attribute) *Error {
+	from, _ := d.span(i)
+	if a.Key == "" {
+		return &Error{Kind: Syntax, Line: d.lines[from].number, Detail: "malformed application section"}
 	}
-	return err
+	at := from + slices.Index(d.attributesOf(i), *a)
+	return &Error{Kind: Syntax, Line: d.lines[at].number, Detail: "malformed a=" + a.Key}
 }
 
 // firstBadLine finds what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
@@ -188,17 +185,28 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	if len(in.TimeDescriptions) == 0 {
 		return nil, &Error{Kind: Syntax, Line: d.lines[len(d.lines)-1].number, Detail: "missing t="}
 	}
-	return d.read(&in, typ)
+	p := &parsed{text: d.text, sections: make([]section, len(d.first))}
+	for i := range p.sections {
+		from, to := d.span(i)
+		name := strings.Fields(d.line(from)[len("m="):])
+		p.sections[i] = section{
+			kind: name[0], proto: name[2], formats: name[3:], port: in.MediaDescriptions[i].MediaName.Port.Value, end: d.lines[to-1].end,
+		}
+	}
+	if i, bad := p.read(d.attributesOf, typ); bad != nil {
+		return nil, d.wrong(i, bad)
+	}
+	return p, nil
 }
 
-// read looks at a description of which in is what the decoder made, or the encoder was given.
-func (d *document) read(in *sdp.SessionDescription, typ Type) (*parsed, *Error) {
-	p := &parsed{text: d.text, sections: make([]section, len(in.MediaDescriptions))}
+// read takes the attributes of each section, and of the session level for -1. It returns where one is malformed, and which: a zero one for
+// what a data section says as a whole.
+func (p *parsed) read(attributesOf func(i int) []sdp.Attribute, typ Type) (int, *sdp.Attribute) {
 	var inherited transportAttributes
 	ended, bundled := false, 0
-	session := d.attributes(-1)
-	for _, a := range session {
-		switch a.Key {
+	session := attributesOf(-1)
+	for i := range session {
+		switch a := &session[i]; a.Key {
 		case "ice-lite":
 			p.lite = true
 		case "end-of-candidates":
@@ -206,38 +214,34 @@ func (d *document) read(in *sdp.SessionDescription, typ Type) (*parsed, *Error) 
 		case "group":
 			mids := strings.Fields(a.Value)
 			if bundled += len(mids); bundled > 2*maxSections {
-				return nil, d.wrong(-1, a)
+				return -1, a
 			}
 			if len(mids) > 1 && mids[0] == "BUNDLE" {
 				p.bundle = append(p.bundle, mids[1:])
 			}
 		default:
 			if !inherited.read(a) {
-				return nil, d.wrong(-1, a)
+				return -1, a
 			}
 		}
 	}
 	p.trickles = inherited.trickle
-	for i, m := range in.MediaDescriptions {
-		s, attributes := &p.sections[i], d.attributes(i)
-		name := strings.Fields(d.line(d.first[i])[len("m="):])
-		*s = section{kind: name[0], proto: name[2], formats: name[3:], port: m.MediaName.Port.Value, ended: ended, end: len(d.text)}
-		if i+1 < len(d.first) {
-			s.end = d.lines[d.first[i+1]-1].end
-		}
-		for _, a := range attributes {
-			if !s.read(a) {
-				return nil, d.wrong(i, a)
+	for i := range p.sections {
+		s, attributes := &p.sections[i], attributesOf(i)
+		s.ended = ended
+		for k := range attributes {
+			if a := &attributes[k]; !s.read(a) {
+				return i, a
 			}
 		}
 		s.transport.inherit(&inherited)
 		if !s.readData(attributes) {
-			return nil, &Error{Kind: Syntax, Line: d.lines[d.first[i]].number, Detail: "malformed application section"}
+			return i, &sdp.Attribute{}
 		}
 		if bad, above := s.readMedia(session, attributes); above {
-			return nil, d.wrong(-1, *bad)
+			return -1, bad
 		} else if bad != nil {
-			return nil, d.wrong(i, *bad)
+			return i, bad
 		}
 	}
 	p.bind()
@@ -246,7 +250,7 @@ func (d *document) read(in *sdp.SessionDescription, typ Type) (*parsed, *Error) 
 		s := &p.sections[i]
 		s.bundleOnly = s.bundleOnly && typ == Offer && s.port == 0 && s.group > 0
 	}
-	return p, nil
+	return 0, nil
 }
 
 // bind finds which transport attributes apply to each section. RFC 9143, section 7: in a group those of the tagged section, the first,
@@ -279,7 +283,7 @@ func (p *parsed) bind() {
 }
 
 // read takes an attribute of the section; false: it is malformed. Unknown attributes are skipped, and nothing of them is ever echoed.
-func (s *section) read(a sdp.Attribute) bool {
+func (s *section) read(a *sdp.Attribute) bool {
 	switch a.Key {
 	case "mid":
 		s.mid, s.hasMid = a.Value, true

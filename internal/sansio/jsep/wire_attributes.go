@@ -46,7 +46,7 @@ func (t *transportAttributes) absent() bool {
 const maxFingerprints = 32
 
 // read takes an attribute if it is one of these; false: it is malformed.
-func (t *transportAttributes) read(a sdp.Attribute) bool {
+func (t *transportAttributes) read(a *sdp.Attribute) bool {
 	switch a.Key {
 	case "ice-ufrag":
 		t.ufrag = a.Value
@@ -55,11 +55,13 @@ func (t *transportAttributes) read(a sdp.Attribute) bool {
 		t.pwd = a.Value
 		return validICE(a.Value, 22)
 	case "ice-options":
-		options := strings.Fields(a.Value)
-		t.trickle = t.trickle || slices.Contains(options, "trickle")
-		t.sped.add(options)
+		for option := range strings.FieldsSeq(a.Value) {
+			t.trickle = t.trickle || option == "trickle"
+			t.sped.add(option)
+		}
 	case "fingerprint":
-		f, accepted, ok := parseFingerprint(a.Value)
+		algorithm, hex, _ := strings.Cut(a.Value, " ")
+		f, accepted, ok := Fingerprint{algorithm, hex}.normal()
 		if ok && accepted && len(t.fingerprints) < maxFingerprints && !slices.Contains(t.fingerprints, f) {
 			t.fingerprints = append(t.fingerprints, f)
 		}
@@ -115,14 +117,10 @@ func validICE(s string, least int) bool {
 	return true
 }
 
-// parseFingerprint reads "sha-256 AB:CD…". Not accepted are hash functions that RFC 8122, section 5 forbids (MD2, MD5), SHA-1, which is
+// normal is f in the letters of the type's comment; ok is false if it is malformed. Not accepted are hash functions that RFC 8122, section 5 forbids (MD2, MD5), SHA-1, which is
 // too weak by now, and those that we don't know.
-func parseFingerprint(value string) (f Fingerprint, accepted, ok bool) {
-	algorithm, hex, ok := strings.Cut(value, " ")
-	if !ok {
-		return f, false, false
-	}
-	f = Fingerprint{Algorithm: strings.ToLower(algorithm), Value: strings.ToUpper(strings.TrimSpace(hex))}
+func (f Fingerprint) normal() (_ Fingerprint, accepted, ok bool) {
+	f.Algorithm, f.Value = strings.ToLower(f.Algorithm), strings.ToUpper(strings.TrimSpace(f.Value))
 	if len(f.Value)%3 != 2 {
 		return f, false, false
 	}
@@ -155,6 +153,7 @@ type dataAttributes struct {
 	port       uint16
 	maxMessage int    // 0: any size
 	sctpInit   string // the value of a=sctp-init, which is base64; "": there is none
+	chunk      []byte // what it says
 }
 
 const (
@@ -204,14 +203,15 @@ func (s *section) readData(attributes []sdp.Attribute) bool {
 			d.maxMessage = int(min(size, 1<<31-1))
 		case "sctp-init":
 			// Malformed for who does not use it too, as in Chromium: so the mistake is seen by whoever is called first.
-			if _, err := base64.StdEncoding.DecodeString(a.Value); err != nil || a.Value == "" {
+			chunk, err := base64.StdEncoding.DecodeString(a.Value)
+			if err != nil || a.Value == "" {
 				return false
 			}
-			d.sctpInit = a.Value
+			d.sctpInit, d.chunk = a.Value, chunk
 		}
 	}
 	if d.old {
-		d.sctpInit = "" // that form is older than the attribute by many years
+		d.sctpInit, d.chunk = "", nil // that form is older than the attribute by many years
 	}
 	if d.is {
 		s.data = d
@@ -229,14 +229,23 @@ func validCandidate(line string) bool {
 	if !ok || len(line) > 1024 || hasControl(line) {
 		return false
 	}
-	f := strings.Fields(rest)
-	if len(f) < 8 || len(f)%2 != 0 || f[6] != "typ" || len(f[0]) > 32 {
-		return false
+	n := 0
+	for f := range strings.FieldsSeq(rest) {
+		var err error
+		switch n {
+		case 0:
+			ok = len(f) <= 32
+		case 1, 5: // component and port
+			_, err = strconv.ParseUint(f, 10, 16)
+		case 3: // priority
+			_, err = strconv.ParseUint(f, 10, 32)
+		case 6:
+			ok = ok && f == "typ"
+		}
+		ok = ok && err == nil
+		n++
 	}
-	_, component := strconv.ParseUint(f[1], 10, 16)
-	_, priority := strconv.ParseUint(f[3], 10, 32)
-	_, port := strconv.ParseUint(f[5], 10, 16)
-	return component == nil && priority == nil && port == nil
+	return ok && n >= 8 && n%2 == 0
 }
 
 // candidateUfrag returns the value of the extension attribute "ufrag" of a valid candidate line, or "".

@@ -89,12 +89,11 @@ type mediaReader struct {
 
 // readMedia fills media; the bad attribute is returned. Those of the session are defaults for some; inherited tells that one of them is bad.
 func (s *section) readMedia(session, attributes []sdp.Attribute) (bad *sdp.Attribute, inherited bool) {
-	m := &mediaAttributes{direction: SendRecv}
+	kind := Audio
 	switch s.kind {
 	case "audio":
-		m.kind = Audio
 	case "video":
-		m.kind = Video
+		kind = Video
 	default:
 		return nil, false
 	}
@@ -104,6 +103,7 @@ func (s *section) readMedia(session, attributes []sdp.Attribute) (bad *sdp.Attri
 	default:
 		return nil, false
 	}
+	m := &mediaAttributes{kind: kind, direction: SendRecv}
 	s.media = m
 	m.codecs = make([]Codec, 0, min(len(s.formats), 128))
 	for _, f := range s.formats {

@@ -40,6 +40,7 @@ type (
 	TransceiverInit = jsep.TransceiverInit
 	Transceiver     = jsep.Transceiver
 	MediaSection    = jsep.MediaSection
+	Formats         = jsep.Formats
 	StreamID        = media.StreamID
 	StreamCounts    = media.StreamCounts
 	SenderCounts    = media.SenderCounts
@@ -79,6 +80,11 @@ func GenerateCertificate(rand io.Reader, now, notAfter time.Time) (Certificate, 
 	return dtls.GenerateCertificate(rand, now, notAfter)
 }
 
+// NewFormats makes [MediaConfig].Formats of tables that nobody changes from now on: codecs by MediaKind, in order of preference, and header extensions.
+func NewFormats(codecs [3][]Codec, extensions []HeaderExtension) (Formats, error) {
+	return jsep.NewFormats(codecs, extensions)
+}
+
 // Config is what a Core is made of. Rand and Certificate are required; a zero value elsewhere means the default of the machine it is for.
 type Config struct {
 	Rand        io.Reader
@@ -111,9 +117,8 @@ type Config struct {
 
 // MediaConfig is about RTP. A zero value means the default.
 type MediaConfig struct {
-	Codecs     [3][]Codec        // by MediaKind, in order of preference
-	Extensions []HeaderExtension // offered and accepted
-	CNAME      string            // of all sources (RFC 3550 section 6.5.1)
+	Formats Formats // that are offered and accepted
+	CNAME   string  // of all sources (RFC 3550 section 6.5.1)
 
 	HistoryTime    time.Duration // how long a packet can be asked for again
 	HistoryPackets int           // and of how many of a source

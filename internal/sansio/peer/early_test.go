@@ -11,7 +11,7 @@ import (
 // lateData is a connection with media where A has offered channels, and B has answered and sends n messages of 1000 bytes on a channel of its own,
 // before A has the answer.
 func lateData(t *testing.T, n int) (w *world, answer Description) {
-	w = newWorld(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, Config{Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}})
+	w = newWorld(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, Config{Media: MediaConfig{Formats: testFormats()}})
 	_, err := w.core[0].AddTrack(w.now, Video, "picture", []string{"camera"})
 	w.must(err)
 	w.negotiate(0)

@@ -40,7 +40,7 @@ func play(t testing.TB, input []byte) {
 		KeyLog: &sniff.keyLog, DisableSPED: setup&64 != 0, DTLS12: setup&128 != 0}
 	held := 0 // buffers of packets
 	cfg.Media = MediaConfig{
-		Codecs: testCodecs, Extensions: testExtensions, ReceiveQueue: 20, MaxStreams: 10, HistoryPackets: 64, WantRTCP: true, Pacing: setup&16 != 0,
+		Formats: testFormats(), ReceiveQueue: 20, MaxStreams: 10, HistoryPackets: 64, WantRTCP: true, Pacing: setup&16 != 0,
 		NewBuffer:  func(size int) []byte { held++; return make([]byte, size) },
 		FreeBuffer: func([]byte) { held-- },
 	}

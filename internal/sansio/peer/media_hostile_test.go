@@ -87,7 +87,7 @@ func TestHostileMedia(t *testing.T) {
 
 // What comes before the keys is dropped and counted: RTP that is faster than the handshake.
 func TestEarlyMedia(t *testing.T) {
-	cfg := Config{Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
+	cfg := Config{Media: MediaConfig{Formats: testFormats()}}
 	w := &mediaWorld{world: newWorld(t, 1, lan, cfg)}
 	_, err := w.core[0].AddTrack(w.now, Video, "picture", nil)
 	w.must(err)
@@ -164,7 +164,7 @@ func TestHostilePeerOfMedia(t *testing.T) {
 // The keys are the exporter's in both roles, for each profile that the ends may agree on.
 func TestKeysOfMedia(t *testing.T) {
 	for _, passive := range []bool{false, true} {
-		cfg := Config{AnsweringRole: answering(passive), Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
+		cfg := Config{AnsweringRole: answering(passive), Media: MediaConfig{Formats: testFormats()}}
 		w := &mediaWorld{world: newWorld(t, 1, lan, cfg)}
 		w.connectMedia()
 		for i := range w.core {

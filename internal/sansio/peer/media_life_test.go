@@ -16,7 +16,7 @@ import (
 
 // A connection without media has no media, and negotiating some later makes it.
 func TestMediaComesLater(t *testing.T) {
-	cfg := Config{Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
+	cfg := Config{Media: MediaConfig{Formats: testFormats()}}
 	w := &mediaWorld{world: newWorld(t, 1, lan, cfg)}
 	w.connect()
 	w.settle()
@@ -163,8 +163,8 @@ func TestDirectionsOfMedia(t *testing.T) {
 // connection that it came by.
 func TestExtensionsOfForwardedPackets(t *testing.T) {
 	const both, back, neither = 6, 7, 8 // the five of the connection itself come before
-	w := newMediaWorld(t, 1, lan, MediaConfig{Extensions: []HeaderExtension{{URI: "urn:both"}, {URI: "urn:back", Direction: RecvOnly}}},
-		MediaConfig{Extensions: []HeaderExtension{{URI: "urn:both"}, {URI: "urn:back"}}})
+	w := newMediaWorld(t, 1, lan, MediaConfig{Formats: testFormats(HeaderExtension{URI: "urn:both"}, HeaderExtension{URI: "urn:back", Direction: RecvOnly})},
+		MediaConfig{Formats: testFormats(HeaderExtension{URI: "urn:both"}, HeaderExtension{URI: "urn:back"})})
 	for _, x := range w.section(0, w.video[0]).Extensions {
 		if id := map[string]uint8{"urn:both": both, "urn:back": back}[x.URI]; id != 0 && id != x.ID {
 			t.Fatalf("%s has %d", x.URI, x.ID)
@@ -224,7 +224,7 @@ func TestKeyframes(t *testing.T) {
 
 // Each encoding of simulcast is a track of its own with its RID, and is asked for keyframes and switched off on its own.
 func TestSimulcast(t *testing.T) {
-	cfg := Config{Media: MediaConfig{Codecs: testCodecs, Extensions: testExtensions}}
+	cfg := Config{Media: MediaConfig{Formats: testFormats()}}
 	w := &mediaWorld{world: newWorld(t, 1, simnet.Config{Delay: 10 * time.Millisecond}, cfg)}
 	id, err := w.core[0].AddTransceiver(w.now, TransceiverInit{
 		Kind: Video, Direction: SendOnly, Track: "picture", HasTrack: true, Encodings: []Encoding{{RID: "q"}, {RID: "h"}, {RID: "f"}},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -104,6 +105,15 @@ var (
 	}
 )
 
+// testFormats are they, and perhaps other extensions.
+func testFormats(others ...HeaderExtension) Formats {
+	f, err := NewFormats(testCodecs, slices.Concat(testExtensions, others))
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 // mediaWorld is a world whose ends have media.
 type mediaWorld struct {
 	*world
@@ -121,7 +131,10 @@ func newMediaWorld(t testing.TB, seed uint64, path simnet.Config, cfg ...MediaCo
 		if len(cfg) > 0 {
 			*c = cfg[min(i, len(cfg)-1)]
 		}
-		c.Codecs, c.Extensions, c.CNAME = testCodecs, slices.Concat(testExtensions, c.Extensions), string(rune('a'+i))
+		if reflect.ValueOf(c.Formats).IsZero() {
+			c.Formats = testFormats()
+		}
+		c.CNAME = string(rune('a' + i))
 		w.buffers[i] = map[*byte]bool{}
 		c.NewBuffer = func(size int) []byte {
 			b := make([]byte, size)

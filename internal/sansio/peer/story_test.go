@@ -73,7 +73,7 @@ func (s *story) command(t *testing.T, f []string) {
 			cfg.AnsweringRole = RoleClient
 		}
 		if slices.Contains(f, "media") {
-			cfg.Media = MediaConfig{Codecs: testCodecs, Extensions: testExtensions, CNAME: "story"}
+			cfg.Media = MediaConfig{Formats: testFormats(), CNAME: "story"}
 		}
 		if slices.Contains(f, "window") {
 			cfg.ReceiveBuffer, cfg.MaxMessageSize = 20_000, 10_000
