@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -602,6 +603,14 @@ func TestHurry(t *testing.T) {
 	p.packets()
 	if at := p.sent(time.Second); at != nil {
 		t.Errorf("there is a route, and it is asked after %d ms", at)
+	}
+	// Nor is another pair hurried then, on which the peer is heard too.
+	other := netip.AddrPortFrom(p.addr.Addr(), 2003)
+	p.sendFrom(other, p.request(acks()))
+	p.advance(10 * time.Millisecond)
+	p.packets()
+	if at := p.sent(200 * time.Millisecond); at != nil {
+		t.Errorf("there is a route, and another pair is asked after %d ms", at)
 	}
 }
 
