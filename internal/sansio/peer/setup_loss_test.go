@@ -55,8 +55,12 @@ func TestSetupUnderHeavyLoss(t *testing.T) {
 }
 
 // BenchmarkSetupUnderLoss reports how long setup takes of 1000 connections, in the time of the path: until both ends have the channel, and until both have a
-// message that was sent on it at once.
+// message that was sent on it at once. With -short it is ten.
 func BenchmarkSetupUnderLoss(b *testing.B) {
+	n := 1000
+	if testing.Short() {
+		n = 10
+	}
 	for _, rtt := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond} {
 		for _, loss := range []float64{0, 0.05, 0.1, 0.25} {
 			for i := range 8 {
@@ -64,7 +68,7 @@ func BenchmarkSetupUnderLoss(b *testing.B) {
 				b.Run(fmt.Sprintf("rtt=%v/loss=%v/%v", rtt, loss, s), func(b *testing.B) {
 					var open, first []time.Duration
 					for b.Loop() {
-						open, first = underLoss(b, s, rtt, loss, 1000)
+						open, first = underLoss(b, s, rtt, loss, n)
 					}
 					report := func(what string, times []time.Duration) {
 						for _, p := range []int{50, 95, 99} {
