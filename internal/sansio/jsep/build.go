@@ -111,7 +111,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
-	c.text = string(text)
+	c.text = roomy(text)
 	c.parsed = readOwn(c.text, lines, &d, typ)
 	if media {
 		c.owners = make([]TransceiverID, len(lines))
@@ -143,6 +143,15 @@ func marshal(d *sdp.SessionDescription) []byte {
 		panic("BUG: our description cannot be written: " + err.Error())
 	}
 	return b
+}
+
+// roomy is the text in a little more memory than it needs. A description of data alone would be as large as an expanded AES key, of which each
+// handshake leaves 16 behind, and keep spans that have nothing else: 2 KiB for each of a thousand connections.
+func roomy(text []byte) string {
+	var b strings.Builder
+	b.Grow(len(text) + 64)
+	b.Write(text)
+	return b.String()
 }
 
 // readOwn is what parse would make of the text that lines and d were written as.
