@@ -287,6 +287,34 @@ func testCloseFromManyGoroutines(t *testing.T, w *world) {
 	}
 }
 
+// A handler that stays does not keep the sockets of a connection that was closed.
+func TestCloseInAHandlerThatStays(t *testing.T) {
+	p, a, _ := simulated.connected(t, sim.Config{Handoff: time.Millisecond, Link: sim.Link{Delay: time.Millisecond}}, nil, nil)
+	release := false
+	p.rec[1].on = func(kind string, pc *rtc.PeerConnection, _ *rtc.DataChannel, _ rtc.DataChannelMessage) {
+		if kind != "message" {
+			return
+		}
+		if err := pc.Close(); err != nil {
+			t.Error(err)
+		}
+		for !release {
+			p.sleep(100 * time.Millisecond)
+		}
+	}
+	p.must(a.Send([]byte("close")))
+	p.pass(time.Second)
+	if done(p.pc[1]) {
+		t.Error("Done while a handler stays")
+	}
+	if loops, sockets := p.world.Open(); loops != 1 || sockets != 0 {
+		t.Errorf("%d loops and %d sockets while a handler stays, and the peer has heard of it", loops, sockets)
+	}
+	release = true
+	p.until("Done", func() bool { return done(p.pc[1]) })
+	wantEnd(t, p.rec[1], p.pc[1])
+}
+
 // Done does not depend on an iterator that nobody reads.
 func TestCloseWithAnUnreadIterator(t *testing.T) { everywhere(t, testCloseWithAnUnreadIterator) }
 
