@@ -1,9 +1,12 @@
 package peer
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pion/rtp"
 
 	"github.com/sansrtc/rtc/internal/simnet"
 )
@@ -81,3 +84,78 @@ func TestPacketsBeforeTheAnswerAreBounded(t *testing.T) {
 		t.Error("something is kept after the rollback")
 	}
 }
+
+// firstPackets is a connection where A is connected, and sends n packets, at once and of one picture each, while only what through lets pass of what A sends
+// has come to B. The rest is held.
+func firstPackets(t *testing.T, n int, through func(nth int, b []byte) bool) (w *world, held [][]byte) {
+	w = newWorld(t, 1, simnet.Config{Delay: time.Millisecond}, Config{Media: MediaConfig{Formats: testFormats()}})
+	id, err := w.core[0].AddTrack(w.now, Video, "picture", nil)
+	w.must(err)
+	nth := 0
+	w.see = func(from int, b []byte) bool {
+		if from == 1 {
+			return true
+		}
+		nth++
+		if !through(nth, b) {
+			held = append(held, bytes.Clone(b))
+			return false
+		}
+		return true
+	}
+	w.negotiate(0)
+	w.runUntil("A connected", 200*time.Millisecond, func() bool { return w.ear[0].connection() == Connected })
+	for i := range n {
+		h := rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(i)}
+		w.must(w.core[0].SendRTP(w.now, id, 0, &h, body(i, 100)))
+	}
+	w.flush()
+	return w, held
+}
+
+// heardInOrder fails unless B has heard packets 0 to n-1 of its only track.
+func heardInOrder(w *world, n int) {
+	w.t.Helper()
+	if len(w.ear[1].tracks) != 1 {
+		w.fatalf("B has %d tracks: %q", len(w.ear[1].tracks), w.ear[1].log)
+	}
+	got := w.ear[1].tracks[1].got
+	for i, p := range got {
+		if k, ok := bodyNumber(p.body); !ok || k != i {
+			w.fatalf("packet %d is %d", i, k)
+		}
+	}
+	if len(got) != n {
+		w.fatalf("%d packets of %d", len(got), n)
+	}
+}
+
+// All that A says after its first check arrives together: the response that gives B its route, the end of the handshake, and the first packets.
+func TestFirstPacketsInOneBurst(t *testing.T) {
+	w, held := firstPackets(t, 5, func(nth int, _ []byte) bool { return nth == 1 })
+	if len(held) < 7 || !isResponse(held[0]) || held[1][0] < 20 || w.core[1].transport.routed {
+		t.Fatalf("%d datagrams are held, the first begins with %x; B has a route: %t", len(held), held[0][:2], w.core[1].transport.routed)
+	}
+	for _, b := range held {
+		w.core[1].HandleRead(w.now, w.addr[1], w.addr[0], b, 0)
+	}
+	w.core[1].EndBurst(w.now)
+	w.flush()
+	heardInOrder(w, 5)
+}
+
+// The responses to B's checks are lost for a while, so that B has no route: it knows who A is, and hears what A sends.
+func TestFirstPacketsBeforeTheRoute(t *testing.T) {
+	w, held := firstPackets(t, 5, func(_ int, b []byte) bool { return !isResponse(b) })
+	w.run(100 * time.Millisecond)
+	if len(held) == 0 || w.core[1].transport.routed || w.ear[1].connection() == Connected {
+		t.Fatalf("%d responses are held, B is %s", len(held), w.ear[1].connection().name())
+	}
+	heardInOrder(w, 5)
+	w.see = nil
+	w.runUntil("B connected", 5*time.Second, func() bool { return w.ear[1].connection() == Connected })
+	heardInOrder(w, 5)
+}
+
+// isResponse says whether b is a success response to a check, RFC 8489 section 5.
+func isResponse(b []byte) bool { return b[0] == 1 && b[1] == 1 }

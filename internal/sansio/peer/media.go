@@ -136,12 +136,13 @@ func (c *Core) newMedia() *mediaState {
 	return m
 }
 
-// startMedia gives the machine its keys, when it is there and DTLS has them.
+// startMedia gives the machine its keys, when it is there and DTLS has them: the peer may be heard before there is a route to it, when the response
+// that would give it was lost.
 //
 // RFC 5764 section 4.2: the exporter's bytes are "client_write_SRTP_master_key", "server_write_SRTP_master_key" and the two salts in that order.
 func (c *Core) startMedia() {
 	m := c.media
-	if m == nil || m.keyed || !c.transport.routed || c.dtls == nil || c.dtls.State() != dtls.StateConnected {
+	if m == nil || m.keyed || c.dtls == nil || c.dtls.State() != dtls.StateConnected {
 		return
 	}
 	profile, ok := c.dtls.SRTPProfile()

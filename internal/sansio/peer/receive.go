@@ -33,8 +33,9 @@ func (c *Core) handleDatagram(now time.Time, local, remote netip.AddrPort, b []b
 	}
 	switch {
 	case b[0] <= 3:
-		if d := c.ice.HandlePacket(now, local, remote, b); d != nil {
-			c.pumpICE(now) // there may be a route before there is what comes by it
+		d := c.ice.HandlePacket(now, local, remote, b)
+		c.pumpICE(now) // there may be a route before there is what comes by it, in this datagram or the next
+		if d != nil {
 			c.handleDTLS(now, d)
 			c.pump(now)
 		}
