@@ -67,7 +67,9 @@ func (l *loop) dispatch(ev *peer.Event) {
 		}
 	case peer.EventSignalingState:
 		s := signalingState(peer.SignalingState(ev.State))
-		pc.log.Debugf("signaling state: %v", s)
+		if pc.logs() {
+			pc.log.Debugf("signaling state: %v", s)
+		}
 		l.publish(Event{Kind: EventSignalingStateChange, SignalingState: s})
 		l.tell(func(h EventHandler) { h.OnSignalingStateChange(pc, s) })
 	case peer.EventGatheringState:
@@ -94,13 +96,17 @@ func (l *loop) dispatch(ev *peer.Event) {
 		l.tell(func(h EventHandler) { h.OnICECandidateError(pc, e) })
 	case peer.EventICEState:
 		s := iceState(peer.ICEState(ev.State))
-		pc.log.Debugf("ICE connection state: %v", s)
+		if pc.logs() {
+			pc.log.Debugf("ICE connection state: %v", s)
+		}
 		pc.iceState.Store(int32(s))
 		l.publish(Event{Kind: EventICEConnectionStateChange, ICEConnectionState: s})
 		l.tell(func(h EventHandler) { h.OnICEConnectionStateChange(pc, s) })
 	case peer.EventConnectionState:
 		s := connectionState(peer.ConnectionState(ev.State))
-		pc.log.Infof("connection state: %v", s)
+		if pc.logs() {
+			pc.log.Infof("connection state: %v", s)
+		}
 		if !l.closed {
 			pc.connectionState.Store(int32(s))
 		}

@@ -85,6 +85,9 @@ func (l *loop) bind(s *RTPSender) {
 
 // bindAll does so for all senders: when media can flow, and when it cannot any more.
 func (l *loop) bindAll() {
+	if len(l.transceivers) == 0 {
+		return
+	}
 	for _, id := range slices.Sorted(maps.Keys(l.transceivers)) {
 		l.bind(&l.transceivers[id].sender)
 	}

@@ -46,11 +46,11 @@ type interceptors struct {
 }
 
 // newInterceptors builds the chain; bind completes it.
-func newInterceptors(l *loop, r *interceptor.Registry, id string) (*interceptors, error) {
+func newInterceptors(l *loop, r *interceptor.Registry) (*interceptors, error) {
 	if r == nil {
 		return nil, nil
 	}
-	chain, err := r.Build(id)
+	chain, err := r.Build(l.pc.ID())
 	if err != nil {
 		return nil, &rtcerr.OperationError{Err: err}
 	}

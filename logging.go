@@ -23,6 +23,9 @@ const levelTrace = slog.LevelDebug - 4
 // silent is what a connection without a LoggerFactory logs to.
 var silent logging.LeveledLogger = slogLogger{slog.New(slog.DiscardHandler)}
 
+// logs tells whether somebody reads the log: what is logged often is not made for nobody.
+func (pc *PeerConnection) logs() bool { return pc.builder.logger != nil }
+
 type slogLogger struct{ l *slog.Logger }
 
 func (s slogLogger) log(level slog.Level, format string, args []any) {

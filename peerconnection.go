@@ -48,7 +48,7 @@ func newPeerConnection(b Builder, listen []netip.AddrPort, key peer.Certificate)
 	}
 	pc.iceState.Store(int32(ICEConnectionStateNew))
 	pc.connectionState.Store(int32(PeerConnectionStateNew))
-	if pc.loop.icp, err = newInterceptors(&pc.loop, b.registry, pc.ID()); err != nil {
+	if pc.loop.icp, err = newInterceptors(&pc.loop, b.registry); err != nil {
 		return nil, err
 	}
 	core, err := peer.New(b.coreConfig(key, pc.loop.icp != nil))

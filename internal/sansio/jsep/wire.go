@@ -310,12 +310,12 @@ func (p *parsed) bundled(i, j int) bool {
 
 // liveData is the index of the first section that carries data channels, or -1.
 func (p *parsed) liveData() int {
-	return slices.IndexFunc(p.sections, func(s section) bool { return s.liveData() })
+	return p.find((*section).liveData)
 }
 
 // tagged is the index of the section that one of our own descriptions is tagged by, or -1 if nothing lives in it.
 func (p *parsed) tagged() int {
-	i := slices.IndexFunc(p.sections, func(s section) bool { return s.live() })
+	i := p.find((*section).live)
 	if i < 0 {
 		return -1
 	}
@@ -324,7 +324,16 @@ func (p *parsed) tagged() int {
 
 // byMid is the index of the section with that mid, or -1.
 func (p *parsed) byMid(mid string) int {
-	return slices.IndexFunc(p.sections, func(s section) bool { return s.mid == mid })
+	return p.find(func(s *section) bool { return s.mid == mid })
+}
+
+func (p *parsed) find(is func(s *section) bool) int {
+	for i := range p.sections {
+		if is(&p.sections[i]) {
+			return i
+		}
+	}
+	return -1
 }
 
 // shared tells whether what is said about the transport of section j, its candidates above all, is about that of section i too.

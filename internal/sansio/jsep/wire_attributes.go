@@ -120,16 +120,20 @@ func validICE(s string, least int) bool {
 // normal is f in the letters of the type's comment; ok is false if it is malformed. Not accepted are hash functions that RFC 8122, section 5 forbids (MD2, MD5), SHA-1, which is
 // too weak by now, and those that we don't know.
 func (f Fingerprint) normal() (_ Fingerprint, accepted, ok bool) {
-	f.Algorithm, f.Value = strings.ToLower(f.Algorithm), strings.ToUpper(strings.TrimSpace(f.Value))
-	if len(f.Value)%3 != 2 {
+	v, lower := strings.TrimSpace(f.Value), false
+	if len(v)%3 != 2 {
 		return f, false, false
 	}
-	for i := range len(f.Value) {
-		c := f.Value[i]
-		if i%3 == 2 && c != ':' || i%3 != 2 && !(c >= '0' && c <= '9' || c >= 'A' && c <= 'F') {
+	for i := 0; i < len(v); i += 3 {
+		if !isHex(v[i]) || !isHex(v[i+1]) || i+2 < len(v) && v[i+2] != ':' {
 			return f, false, false
 		}
+		lower = lower || v[i] >= 'a' || v[i+1] >= 'a'
 	}
+	if lower {
+		v = strings.ToUpper(v)
+	}
+	f.Algorithm, f.Value = strings.ToLower(f.Algorithm), v
 	size := 0
 	switch f.Algorithm {
 	case "sha-224":
@@ -145,6 +149,8 @@ func (f Fingerprint) normal() (_ Fingerprint, accepted, ok bool) {
 	}
 	return f, true, len(f.Value) == size*3-1
 }
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f' }
 
 // dataAttributes describe an SCTP association (RFC 8841).
 type dataAttributes struct {
