@@ -44,14 +44,14 @@ func (c *Conn) check() {
 	must(!c.acks.due || hs.complete || c.unacked != nil, "acknowledges without keys")
 	if k := c.read; k != nil {
 		must((k.v12 != nil) != is13 && (k.v13 != nil) == is13, "keys to read with of another version")
-		must(c.old == nil || c.old.epoch >= epochData && c.old.epoch+1 == k.epoch && c.old.secret == nil, "former epoch of %d is %+v", k.epoch, c.old)
+		must(c.old == nil || c.old.epoch >= epochData && c.old.epoch+1 == k.epoch && c.old.secret == secret13{}, "former epoch of %d is %+v", k.epoch, c.old)
 		must(c.readHandshake == nil || hs.complete && c.readHandshake.epoch == epochHandshake, "epoch 2 of the handshake is %+v", c.readHandshake)
 		must(!is13 || !hs.complete || k.epoch == epochData+c.stats.KeyUpdatesIn, "reads epoch %d after %d updates", k.epoch, c.stats.KeyUpdatesIn)
-		must(!is13 || hs.complete == (k.epoch >= epochData) && hs.complete == (k.secret != nil), "reads epoch %d, complete: %v", k.epoch, hs.complete)
+		must(!is13 || hs.complete == (k.epoch >= epochData) && hs.complete == (k.secret != secret13{}), "reads epoch %d, complete: %v", k.epoch, hs.complete)
 	}
 	if w := c.write; w != nil {
 		must((w.v12 != nil) != is13 && (w.v13 != nil) == is13, "keys to write with of another version")
-		must(!is13 || w.epoch >= epochData && w.secret != nil && w.next <= c.cfg.KeyLife+1, "writes record %d of epoch %d", w.next, w.epoch)
+		must(!is13 || w.epoch >= epochData && w.secret != secret13{} && w.next <= c.cfg.KeyLife+1, "writes record %d of epoch %d", w.next, w.epoch)
 		must(!is13 || w.epoch == epochData+c.stats.KeyUpdatesOut, "writes epoch %d after %d updates", w.epoch, c.stats.KeyUpdatesOut)
 	}
 	if is13 && !ended {
@@ -80,7 +80,7 @@ func (f *flight) check(must func(bool, string, ...any)) {
 	must(f.item >= 0 && f.item <= len(f.items), "flight at item %d of %d", f.item, len(f.items))
 	if f.pending() {
 		must(f.offset == 0 || f.offset < f.items[f.item].length(), "flight at offset %d", f.offset)
-		must(f.acked == nil || !f.isAcked(f.position()), "flight at byte %d, which is acknowledged", f.position())
+		must(f.acked == nil || !f.acked.has(f.position()), "flight at byte %d, which is acknowledged", f.position())
 	} else {
 		must(f.offset == 0, "flight at offset %d of nothing", f.offset)
 	}

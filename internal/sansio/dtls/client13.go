@@ -171,7 +171,7 @@ func (c *Conn) considerAnswer(i int, h *serverHello, m message) *HandshakeError 
 	hs.suite = suiteByID(h.suite)
 	hs.expect = typeEncryptedExtensions
 	x := &handshake13{retry: hs.v13.retry}
-	x.transcript = newTranscript13(hs.suite.hash, x.prefix())
+	x.transcript.begin(hs.suite.hash, x.prefix())
 	x.transcript.add(hs.transcript.messages)
 	x.transcript.add(m.raw)
 	hs.v13 = x

@@ -19,8 +19,8 @@ type readEpoch struct {
 	replay replayWindow
 	v12    *recordCipher
 	v13    *cipher13
-	secret []byte // 1.3: what the next epoch's is derived from; nil in the handshake's
-	failed uint64 // 1.3: records that did not open
+	secret secret13 // 1.3: what the next epoch's is derived from; none in the handshake's
+	failed uint64   // 1.3: records that did not open
 }
 
 // is says whether a record has the low bits of this epoch.
@@ -34,15 +34,15 @@ type writeEpoch struct {
 	next   uint64 // sequence number
 	v12    *recordCipher
 	v13    *cipher13
-	secret []byte // as in readEpoch
+	secret secret13 // as in readEpoch
 }
 
-func newReadEpoch(s *cipherSuite, secret []byte, epoch uint64) *readEpoch {
-	return &readEpoch{epoch: epoch, v13: newCipher13(s, secret, epoch), secret: secret}
+func newReadEpoch(s *cipherSuite, secret secret13, epoch uint64) *readEpoch {
+	return &readEpoch{epoch: epoch, v13: newCipher13(s, secret.bytes(), epoch), secret: secret}
 }
 
-func newWriteEpoch(s *cipherSuite, secret []byte, epoch uint64) *writeEpoch {
-	return &writeEpoch{epoch: epoch, v13: newCipher13(s, secret, epoch), secret: secret}
+func newWriteEpoch(s *cipherSuite, secret secret13, epoch uint64) *writeEpoch {
+	return &writeEpoch{epoch: epoch, v13: newCipher13(s, secret.bytes(), epoch), secret: secret}
 }
 
 // overhead is the room that seal needs before and behind the content.

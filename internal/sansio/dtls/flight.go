@@ -49,7 +49,7 @@ type flight struct {
 
 	// The bodies of all items behind each other are the flight's bytes. 1.3 acknowledges them by the records that had them.
 	size    int
-	acked   []uint64     // a bit for each byte; nil when none is acknowledged
+	acked   bitset       // nil when none is acknowledged
 	missing int          // Invariant: the number of bytes without one, if acked is not nil
 	sent    []sentRecord // in the order in which they were sent, at most maxSent
 }
@@ -92,7 +92,7 @@ func (f *flight) run() int {
 		return end - at
 	}
 	n := 0
-	for at+n < end && !f.isAcked(at+n) {
+	for at+n < end && !f.acked.has(at+n) {
 		n++
 	}
 	return n
@@ -110,7 +110,7 @@ func (f *flight) advance(n int) {
 func (f *flight) skipAcked() {
 	for f.acked != nil && f.pending() {
 		item := &f.items[f.item]
-		for f.offset < item.length() && f.isAcked(item.start+f.offset) {
+		for f.offset < item.length() && f.acked.has(item.start+f.offset) {
 			f.offset++
 		}
 		if f.offset < item.length() {
@@ -128,8 +128,6 @@ func (f *flight) position() int {
 	return f.items[f.item].start + f.offset
 }
 
-func (f *flight) isAcked(at int) bool { return f.acked[at/64]&(1<<(at%64)) != 0 }
-
 // note remembers which bytes a record has.
 func (f *flight) note(n recordNumber, from, to int) {
 	if len(f.sent) == maxSent {
@@ -145,7 +143,7 @@ func (f *flight) acknowledge(n recordNumber) (news bool) {
 			continue
 		}
 		if f.acked == nil {
-			f.acked, f.missing = make([]uint64, (f.size+63)/64), f.size
+			f.acked, f.missing = newBitset(f.size), f.size
 			for _, item := range f.items { // who can acknowledge has what was in the clear: it gave the keys
 				if item.out.v13 == nil {
 					f.mark(item.start, item.start+item.length())
@@ -160,14 +158,9 @@ func (f *flight) acknowledge(n recordNumber) (news bool) {
 
 // mark notes that bytes are acknowledged, and says whether that is news.
 func (f *flight) mark(from, to int) (news bool) {
-	for at := from; at < to; at++ {
-		if !f.isAcked(at) {
-			f.acked[at/64] |= 1 << (at % 64)
-			f.missing--
-			news = true
-		}
-	}
-	return news
+	n := f.acked.set(from, to)
+	f.missing -= n
+	return n > 0
 }
 
 // isDone says whether all of the flight is acknowledged.

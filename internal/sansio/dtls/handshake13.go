@@ -1,6 +1,7 @@
 package dtls
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/hmac"
 	"hash"
@@ -26,11 +27,11 @@ type handshake13 struct {
 	// From ServerHello on. Nothing but the transcript changes before it is settled which ServerHello counts.
 	transcript     transcript13
 	schedule       schedule13
-	client, server []byte // handshake traffic secrets
+	client, server secret13 // handshake traffic secrets
 	read           *readEpoch
 	write          *writeEpoch
 	// From the server's Finished on.
-	dataRead, dataWrite, exporter []byte
+	dataRead, dataWrite, exporter secret13
 	schemes                       []uint16 // client: of CertificateRequest
 }
 
@@ -43,7 +44,8 @@ type retry13 struct {
 }
 
 func newRetry13(s *cipherSuite, group uint16, hello, request []byte) *retry13 {
-	t := newTranscript13(s.hash, nil)
+	var t transcript13
+	t.begin(s.hash, nil)
 	t.add(hello)
 	prefix := append([]byte{typeMessageHash, 0, 0, byte(s.hash.Size())}, t.sum()...)
 	prefix = append(prefix, request[:tlsHeaderLen]...)
@@ -74,20 +76,23 @@ const tlsHeaderLen = 4
 
 // transcript13 hashes all handshake messages so far. RFC 9147 section 5.2: "the message transcript is computed over the original TLS 1.3-style
 // Handshake messages without the message_seq, fragment_offset, and fragment_length values."
-type transcript13 struct{ hash hash.Hash }
-
-func newTranscript13(h crypto.Hash, prefix []byte) transcript13 {
-	t := transcript13{h.New()}
-	t.hash.Write(prefix)
-	return t
+type transcript13 struct {
+	hash hash.Hash
+	room [maxHashLen]byte // of sum
 }
 
-func (t transcript13) add(raw []byte) {
+func (t *transcript13) begin(h crypto.Hash, prefix []byte) {
+	t.hash = h.New()
+	t.hash.Write(prefix)
+}
+
+func (t *transcript13) add(raw []byte) {
 	t.hash.Write(raw[:tlsHeaderLen])
 	t.hash.Write(raw[messageHeaderLen:])
 }
 
-func (t transcript13) sum() []byte { return t.hash.Sum(nil) }
+// sum is the hash so far. It is valid until the next one.
+func (t *transcript13) sum() []byte { return t.hash.Sum(t.room[:0]) }
 
 // prefix is the transcript before our ClientHello, or the client's.
 func (x *handshake13) prefix() []byte {
@@ -102,14 +107,14 @@ func (c *Conn) agreed13(hs *handshake, shared []byte) {
 	s, x := hs.suite, hs.v13
 	x.schedule = newSchedule13(s.hash)
 	x.client, x.server = x.schedule.handshake(shared, x.transcript.sum())
-	read, write := x.server, x.client
+	read, write := &x.server, &x.client
 	if !c.cfg.Client {
 		read, write = write, read
 	}
-	x.read = &readEpoch{epoch: epochHandshake, v13: newCipher13(s, read, epochHandshake)}
-	x.write = &writeEpoch{epoch: epochHandshake, v13: newCipher13(s, write, epochHandshake)}
-	c.logSecret(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", x.client)
-	c.logSecret(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", x.server)
+	x.read = &readEpoch{epoch: epochHandshake, v13: newCipher13(s, read.bytes(), epochHandshake)}
+	x.write = &writeEpoch{epoch: epochHandshake, v13: newCipher13(s, write.bytes(), epochHandshake)}
+	c.logSecret(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", x.client.bytes())
+	c.logSecret(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", x.server.bytes())
 }
 
 // agreedOnData derives the secrets of epoch 3. The transcript ends with the server's Finished.
@@ -150,12 +155,13 @@ func (c *Conn) addAuthentication(scheme *signatureScheme) (ok bool) {
 		return false
 	}
 	c.addMessage13(x.write, typeCertificateVerify, func(b []byte) []byte { return appendSignature(b, scheme.id, signature) })
-	secret := x.server
+	secret := &x.server
 	if c.cfg.Client {
-		secret = x.client
+		secret = &x.client
 	}
-	verifyData := finishedMAC(c.hs.suite.hash, secret, x.transcript.sum())
-	c.addMessage13(x.write, typeFinished, func(b []byte) []byte { return append(b, verifyData...) })
+	c.addMessage13(x.write, typeFinished, func(b []byte) []byte {
+		return appendFinished(b, c.hs.suite.hash, secret.bytes(), x.transcript.sum())
+	})
 	return true
 }
 
@@ -222,11 +228,12 @@ func (c *Conn) handleCertificateVerify13(m message) *HandshakeError {
 // handleFinished13 takes the peer's Finished, in both roles. A client answers it with its own flight; a server acknowledges it.
 func (c *Conn) handleFinished13(now time.Time, m message) *HandshakeError {
 	x := c.hs.v13
-	secret := x.client
+	secret := &x.client
 	if c.cfg.Client {
-		secret = x.server
+		secret = &x.server
 	}
-	if !hmac.Equal(m.body(), finishedMAC(c.hs.suite.hash, secret, x.transcript.sum())) {
+	var verifyData [maxHashLen]byte
+	if !hmac.Equal(m.body(), appendFinished(verifyData[:0], c.hs.suite.hash, secret.bytes(), x.transcript.sum())) {
 		return refusef(AlertDecryptError, "peer's Finished does not verify")
 	}
 	x.transcript.add(m.raw)
@@ -240,14 +247,14 @@ func (c *Conn) handleFinished13(now time.Time, m message) *HandshakeError {
 		c.unacked = nil // the client has all that we said in it
 		c.acks.due, c.acks.at = true, time.Time{}
 	}
-	client, server := x.dataWrite, x.dataRead
+	client, server := &x.dataWrite, &x.dataRead
 	if !c.cfg.Client {
 		client, server = server, client
 	}
-	c.logSecret(&c.hs, "CLIENT_TRAFFIC_SECRET_0", client)
-	c.logSecret(&c.hs, "SERVER_TRAFFIC_SECRET_0", server)
-	c.logSecret(&c.hs, "EXPORTER_SECRET", x.exporter)
-	c.hs.secret = x.exporter
+	c.logSecret(&c.hs, "CLIENT_TRAFFIC_SECRET_0", client.bytes())
+	c.logSecret(&c.hs, "SERVER_TRAFFIC_SECRET_0", server.bytes())
+	c.logSecret(&c.hs, "EXPORTER_SECRET", x.exporter.bytes())
+	c.hs.secret = bytes.Clone(x.exporter.bytes())
 	c.readHandshake, c.handshakeUntil = c.read, now.Add(keepHandshakeEpoch)
 	c.read = newReadEpoch(c.hs.suite, x.dataRead, epochData)
 	c.write = newWriteEpoch(c.hs.suite, x.dataWrite, epochData)
@@ -285,7 +292,7 @@ func (c *Conn) handleKeyUpdate(m message) *HandshakeError {
 	k := c.read
 	c.old = k
 	c.read = newReadEpoch(c.hs.suite, nextSecret(c.hs.suite.hash, k.secret), k.epoch+1)
-	k.secret = nil
+	k.secret = secret13{}
 	c.stats.KeyUpdatesIn++
 	return nil
 }

@@ -31,8 +31,8 @@ type reassembly struct {
 // assembled is a message of which some fragments have come. raw is nil when none has.
 type assembled struct {
 	epoch   uint16
-	missing int      // bytes of the body. Invariant: the number of zero bits in have
-	have    []uint64 // a bit for each byte of the body; nil when it came at once
+	missing int    // bytes of the body. Invariant: the number of zero bits in have
+	have    bitset // of the body; nil when it came at once
 	raw     []byte
 }
 
@@ -101,14 +101,9 @@ func (s *assembled) put(offset int, b []byte) {
 		return
 	}
 	if s.have == nil {
-		s.have = make([]uint64, (length+63)/64)
+		s.have = newBitset(length)
 	}
-	for at := offset; at < offset+len(b); at++ {
-		if s.have[at/64]&(1<<(at%64)) == 0 {
-			s.have[at/64] |= 1 << (at % 64)
-			s.missing--
-		}
-	}
+	s.missing -= s.have.set(offset, offset+len(b))
 }
 
 // agrees says whether all bytes from offset on that came before are the same in b.
@@ -118,7 +113,7 @@ func (s *assembled) agrees(offset int, b []byte) bool {
 		return bytes.Equal(body[offset:offset+len(b)], b)
 	}
 	for i := range b {
-		if at := offset + i; s.have[at/64]&(1<<(at%64)) != 0 && body[at] != b[i] {
+		if at := offset + i; s.have.has(at) && body[at] != b[i] {
 			return false
 		}
 	}
@@ -175,7 +170,7 @@ func (r *reassembly) hasGap() bool {
 			return true
 		case s.missing > 0:
 			for at := range len(s.raw) - messageHeaderLen {
-				if s.have[at/64]&(1<<(at%64)) == 0 {
+				if !s.have.has(at) {
 					missing = true
 				} else if missing {
 					return true

@@ -84,16 +84,17 @@ func TestKeySchedule13(t *testing.T) {
 		}
 		s := newSchedule13(tc.hash)
 		client, server := s.handshake(counted(0, n), counted(0x20, n))
-		want("client's handshake secret", client, tc.clientHS)
-		want("server's handshake secret", server, tc.serverHS)
-		want("server's Finished", finishedMAC(tc.hash, server, counted(0x40, n)), tc.serverFinished)
-		want("client's Finished", finishedMAC(tc.hash, client, counted(0x80, n)), tc.clientFinished)
+		want("client's handshake secret", client.bytes(), tc.clientHS)
+		want("server's handshake secret", server.bytes(), tc.serverHS)
+		want("server's Finished", appendFinished(nil, tc.hash, server.bytes(), counted(0x40, n)), tc.serverFinished)
+		want("client's Finished", appendFinished(nil, tc.hash, client.bytes(), counted(0x80, n)), tc.clientFinished)
 		client, server, exporter := s.application(counted(0x60, n))
-		want("client's application secret", client, tc.clientAP)
-		want("server's application secret", server, tc.serverAP)
-		want("client's next secret", nextSecret(tc.hash, client), tc.nextClient)
-		want("exporter's secret", exporter, tc.exporter)
-		if s.secret != nil {
+		want("client's application secret", client.bytes(), tc.clientAP)
+		want("server's application secret", server.bytes(), tc.serverAP)
+		next := nextSecret(tc.hash, client)
+		want("client's next secret", next.bytes(), tc.nextClient)
+		want("exporter's secret", exporter.bytes(), tc.exporter)
+		if s.secret != (secret13{}) {
 			t.Error("the master secret is kept")
 		}
 	}

@@ -95,7 +95,7 @@ func (c *Conn) handleClientHello13(now time.Time, h *clientHello, m message) *Ha
 		c.failRandomness()
 		return nil
 	}
-	x.transcript = newTranscript13(choice.suite.hash, x.prefix())
+	x.transcript.begin(choice.suite.hash, x.prefix())
 	x.transcript.add(m.raw)
 	hello := answer13(choice)
 	hello.random = hs.serverRandom
