@@ -2,7 +2,7 @@ package jsep
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +36,8 @@ type mline struct {
 // by one on each call to createOffer if the offer might differ from the output of the previous call".
 type origin struct {
 	id, version uint64
-	below       [sha256.Size]byte // hash of what was written below the o= line last, and of the candidates
+	below       string   // what was written below the o= line last: a part of a description's text, or of one that was created
+	candidates  []string // that it was returned with
 }
 
 // created is what CreateOffer or CreateAnswer has returned, without candidates.
@@ -104,14 +105,19 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 	if n := bytes.Count(text, []byte("\n")); len(lines) > maxSections || n > maxLines || len(text)+32 > maxSize { // its version may grow
 		return c, "", errorf(Operation, "%d sections make a description of %d lines", len(lines), n)
 	}
-	if below := s.hashBelow(text, lines); below != s.origin.below {
+	var candidates []string
+	if i := slices.IndexFunc(lines, func(l mline) bool { return !l.rejected }); i >= 0 {
+		candidates = s.gatheredFor(lines[i].ufrag) // the others have the same
+	}
+	_, below, _ := bytes.Cut(text, []byte("\r\ns="))
+	if string(below) != s.origin.below || !slices.Equal(candidates, s.origin.candidates) {
 		s.origin.version++
-		s.origin.below = below
 	} else {
 		d.Origin.SessionVersion = s.origin.version
 		text = marshal(&d)
 	}
 	c.text = roomy(text)
+	s.origin.below, s.origin.candidates = c.text[len(c.text)-len(below):], candidates
 	c.parsed = readOwn(c.text, lines, &d, typ)
 	if media {
 		c.owners = make([]TransceiverID, len(lines))
@@ -120,21 +126,6 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 		}
 	}
 	return c, s.withGathered(c.parsed), nil
-}
-
-// hashBelow hashes the part of a description below its o= line, and the candidates of its sections.
-func (s *Session) hashBelow(text []byte, lines []mline) (sum [sha256.Size]byte) {
-	_, text, _ = bytes.Cut(text, []byte("\r\no="))
-	_, text, _ = bytes.Cut(text, []byte("\r\n"))
-	for i := range lines {
-		if l := &lines[i]; !l.rejected {
-			for _, c := range s.gatheredFor(l.ufrag) {
-				text = append(append(text, "\r\n"...), c...)
-			}
-			break // the others have the same
-		}
-	}
-	return sha256.Sum256(text)
 }
 
 func marshal(d *sdp.SessionDescription) []byte {

@@ -48,6 +48,9 @@ func TestWrongOffers(t *testing.T) {
 		{"no fingerprint", good, fpLine, "", InvalidAccess, 0},
 		{"fingerprint cut short", good, ":70:88:A2", ":70:88", Syntax, 13},
 		{"fingerprint without colons", good, "19:E2:1C", "19E21C", Syntax, 13},
+		{"fingerprint with a blank for a colon", good, "19:E2:1C", "19:E2 1C", Syntax, 13},
+		{"fingerprint of other characters", good, "19:E2:1C", "19:G2:1C", Syntax, 13},
+		{"fingerprint of characters just above", good, "19:E2:1C", "19:E::1C", Syntax, 13},
 		{"fingerprint of sha-1 only", good, fpLine, "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\r\n", InvalidAccess, 0},
 		{"no setup", good, "a=setup:actpass\r\n", "", InvalidAccess, 0},
 		{"holdconn", good, "setup:actpass", "setup:holdconn", InvalidAccess, 0},
@@ -106,6 +109,9 @@ func TestUnusualOffers(t *testing.T) {
 		{"no max-message-size", edit(t, good, "a=max-message-size:262144\r\n", ""), func(t *Transport) bool { return t.RemoteMaxMessageSize == 65536 }},
 		{"any message size", edit(t, good, "size:262144", "size:0"), func(t *Transport) bool { return t.RemoteMaxMessageSize == 0 }},
 		{"a huge message size", edit(t, good, "size:262144", "size:18446744073709551615"), func(t *Transport) bool { return t.RemoteMaxMessageSize == 1<<31-1 }},
+		{"fingerprint with small letters", edit(t, good, "19:E2:1C", "19:E2:1c"), func(t *Transport) bool {
+			return strings.HasPrefix(t.RemoteFingerprints[0].Value, "19:E2:1C")
+		}},
 		{"several fingerprints", edit(t, good, fpLine, sha1+fpLine+sha384+fpLine), func(t *Transport) bool {
 			return len(t.RemoteFingerprints) == 2 && t.RemoteFingerprints[1].Algorithm == "sha-384" && strings.HasPrefix(t.RemoteFingerprints[1].Value, "AB:")
 		}},
