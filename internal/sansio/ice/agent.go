@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -50,8 +51,10 @@ func New(cfg Config) *Agent {
 	if cfg.Embedding {
 		a.embed, a.embedding.State = new(embedding), EmbeddingReady
 	}
-	a.rng = rand.New(rand.NewPCG(a.random64(), a.random64()))
-	a.tieBreaker = a.random64()
+	var seed [24]byte
+	a.random(seed[:])
+	a.rng = rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:])))
+	a.tieBreaker = binary.BigEndian.Uint64(seed[16:])
 	return a
 }
 
@@ -246,11 +249,7 @@ func (a *Agent) PollEvent() (Event, bool) {
 		return Event{}, false
 	}
 	e := a.events[0]
-	a.events[0] = Event{}
-	a.events = a.events[1:]
-	if len(a.events) == 0 {
-		a.events = nil
-	}
+	a.events = slices.Delete(a.events, 0, 1)
 	return e, true
 }
 

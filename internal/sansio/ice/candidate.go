@@ -74,7 +74,8 @@ func HostCandidate(addr netip.AddrPort, ufrag string, localPreference uint16) Ca
 // foundation is the same for candidates that are of the same type, have bases with the same IP address, and use the same transport
 // protocol, RFC 8445 section 5.1.1.3, and likely different for others.
 func foundation(t CandidateType, base netip.Addr) string {
-	return strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(t.String()+base.String()))), 10)
+	var name [64]byte
+	return strconv.FormatUint(uint64(crc32.ChecksumIEEE(base.AppendTo(append(name[:0], t.String()...)))), 10)
 }
 
 // peerReflexivePriority is the priority of a candidate that is learned by a check from the base of c: the same but for the type

@@ -102,9 +102,9 @@ func (a *Agent) begin(p *pair, now time.Time) {
 	if len(p.transactions) == maxTransactions {
 		p.transactions = slices.Delete(p.transactions, 0, 1)
 	}
-	t := transaction{sentAt: now, controlling: a.controlling, useCandidate: a.wantsNomination(now, p)}
+	p.transactions = append(p.transactions, transaction{sentAt: now, controlling: a.controlling, useCandidate: a.wantsNomination(now, p)})
+	t := p.current()
 	a.random(t.id[:])
-	p.transactions = append(p.transactions, t)
 	// The priority that a peer-reflexive candidate learned by this check would have, RFC 8445 section 7.1.1.
 	priority := p.gen.atBase(p.base).peerReflexivePriority()
 	p.requestsSent++

@@ -102,8 +102,8 @@ func NewCredentials(rand io.Reader) (Credentials, error) {
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return Credentials{}, fmt.Errorf("ice: reading randomness: %w", err)
 	}
-	enc := base64.RawStdEncoding
-	return Credentials{Ufrag: enc.EncodeToString(b[:6]), Pwd: enc.EncodeToString(b[6:])}, nil
+	s := base64.RawStdEncoding.EncodeToString(b[:])
+	return Credentials{Ufrag: s[:8], Pwd: s[8:]}, nil
 }
 
 // Errors of ParseCandidate and AddRemoteCandidate.

@@ -217,6 +217,10 @@ func (a *Agent) Rest() {
 	if a.embedding.State == EmbeddingPending && a.route != nil {
 		a.becomeEmbedding(EmbeddingComplete)
 	}
+	if len(a.events) == 0 {
+		a.events = nil
+	}
+	a.slim()
 }
 
 func (a *Agent) becomeEmbedding(s EmbeddingState) {

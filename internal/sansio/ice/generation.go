@@ -5,17 +5,14 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/pion/stun/v4"
 )
 
 // generation is what begins anew with an ICE restart: credentials, candidates, and the checklist of their pairs.
 type generation struct {
-	local, remote       Credentials
-	localKey, remoteKey stun.MessageIntegrity // the passwords
-	hasRemote           bool                  // remote is known
-	lite                bool                  // the peer is
-	failed              bool                  // final: all pairs have failed, nothing is sent or answered
+	local, remote Credentials
+	hasRemote     bool // remote is known
+	lite          bool // the peer is
+	failed        bool // final: all pairs have failed, nothing is sent or answered
 
 	locals, remotes         []*Candidate
 	learned                 int // remote candidates, also those since forgotten. Invariant: len(remotes) <= learned
@@ -33,12 +30,10 @@ type generation struct {
 	completed bool      // was once
 }
 
-func newGeneration(local Credentials) *generation {
-	return &generation{local: local, localKey: stun.NewShortTermIntegrity(local.Pwd)}
-}
+func newGeneration(local Credentials) *generation { return &generation{local: local} }
 
 func (g *generation) setRemote(c Credentials, lite bool) {
-	g.remote, g.remoteKey, g.hasRemote, g.lite = c, stun.NewShortTermIntegrity(c.Pwd), true, lite
+	g.remote, g.hasRemote, g.lite = c, true, lite
 	for i := len(g.remotes) - 1; i >= 0; i-- {
 		if r := g.remotes[i]; r.Ufrag != "" && r.Ufrag != c.Ufrag {
 			g.removeRemote(i)

@@ -37,6 +37,7 @@ func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []by
 	if ok {
 		a.advance(now)
 	}
+	a.slim()
 	return embedded
 }
 
@@ -48,7 +49,7 @@ func (a *Agent) handleRequest(now time.Time, local, remote netip.AddrPort, m *st
 		a.dropped.Username++
 		return nil, false
 	}
-	if g.localKey.Check(m) != nil {
+	if !hasIntegrity(m, g.local.Pwd) {
 		a.dropped.Integrity++
 		return nil, false
 	}
@@ -202,7 +203,7 @@ func (a *Agent) handleResponse(now time.Time, local, remote netip.AddrPort, m *s
 		return nil, false
 	}
 	g := p.gen
-	if g.remoteKey.Check(m) != nil {
+	if !hasIntegrity(m, g.remote.Pwd) {
 		a.dropped.Integrity++
 		return nil, false
 	}

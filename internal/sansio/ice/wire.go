@@ -10,13 +10,15 @@ import (
 
 type transactionID = [stun.TransactionIDSize]byte
 
-// attributes is the list that decoding and encoding fill. It is kept for what comes in a burst, and given up with the last answer: an agent checks
-// once in many seconds, and for most of its life it should be small.
+// attributes is the list that decoding and encoding fill.
 type attributes []stun.RawAttribute
 
 // lend makes a message of the caller's bytes.
-func (l attributes) lend(raw []byte) stun.Message {
-	return stun.Message{Raw: raw, Attributes: stun.Attributes(l[:0])}
+func (l *attributes) lend(raw []byte) stun.Message {
+	if *l == nil {
+		*l = make(attributes, 0, 8) // as many as a check has that carries a datagram
+	}
+	return stun.Message{Raw: raw, Attributes: stun.Attributes((*l)[:0])}
 }
 
 // take takes the list back, without what refers to the caller's bytes.
@@ -77,9 +79,18 @@ func (a *Agent) PollWrite(_ time.Time, dst []byte) (b []byte, local, remote neti
 	local, remote = p.local, p.remote
 	*p = packet{}
 	if a.polled == len(a.out) {
-		a.out, a.polled, a.attributes = nil, 0, nil
+		a.out, a.polled = a.out[:0], 0
 	}
+	a.slim()
 	return b, local, remote, true
+}
+
+// slim gives up what is kept for the next message. While datagrams are embedded that follows soon; for the rest of its life an agent checks once in many
+// seconds, and should be small.
+func (a *Agent) slim() {
+	if a.embed == nil && len(a.out) == 0 {
+		a.out, a.attributes = nil, nil
+	}
 }
 
 // PollResponse is PollWrite if what is next is a success response from local to remote that has at most size bytes.
@@ -107,13 +118,13 @@ func successSize(remote netip.AddrPort) int {
 func (a *Agent) encode(dst []byte, p *packet) []byte {
 	m := a.attributes.lend(dst[len(dst):])
 	m.TransactionID = p.id
-	key := p.gen.localKey
+	password := p.gen.local.Pwd
 	var err error
 	switch p.kind {
 	case request:
 		m.Type = stun.BindingRequest
 		m.WriteHeader()
-		key = p.gen.remoteKey
+		password = p.gen.remote.Pwd
 		var username [32]byte // as long as those of all known stacks
 		m.Add(stun.AttrUsername, append(append(append(username[:0], p.gen.remote.Ufrag...), ':'), p.gen.local.Ufrag...))
 		role := stun.AttrICEControlled
@@ -143,9 +154,7 @@ func (a *Agent) encode(dst []byte, p *packet) []byte {
 		}
 	}
 	if err == nil {
-		err = key.AddTo(&m)
-	}
-	if err == nil {
+		addIntegrity(&m, password)
 		err = stun.Fingerprint.AddTo(&m)
 	}
 	if err != nil {
