@@ -18,32 +18,33 @@ type Fingerprint struct {
 // ParseFingerprint reads the two fields of an a=fingerprint attribute. An algorithm that is not supported is no error: a peer may give
 // several fingerprints, and one that can be checked is enough.
 func ParseFingerprint(algorithm, colonHex string) (Fingerprint, error) {
-	algorithm = strings.ToLower(algorithm)
-	// Pairs of digits between single colons, nothing else.
-	value := make([]byte, 0, len(colonHex)/3+1)
-	for i, pair := range strings.Split(colonHex, ":") {
-		b, err := hex.DecodeString(pair)
-		if err != nil || len(b) != 1 {
-			return Fingerprint{}, fmt.Errorf("dtls: fingerprint: byte %d is %q", i, pair)
+	var room [128]byte
+	digits := room[:0]
+	wellFormed := len(colonHex)%3 == 2 // pairs of digits between single colons, nothing else
+	for i := range len(colonHex) {
+		if i%3 < 2 {
+			digits = append(digits, colonHex[i])
+		} else {
+			wellFormed = wellFormed && colonHex[i] == ':'
 		}
-		value = append(value, b[0])
+	}
+	value := make([]byte, len(digits)/2)
+	if _, err := hex.Decode(value, digits); err != nil || !wellFormed {
+		return Fingerprint{}, fmt.Errorf("dtls: fingerprint %q is no bytes between colons", colonHex)
 	}
 	if h := fingerprintHash(algorithm); h != 0 && len(value) != h.Size() {
 		return Fingerprint{}, fmt.Errorf("dtls: fingerprint: %d bytes for %s", len(value), algorithm)
 	}
-	return Fingerprint{algorithm, value}, nil
+	return Fingerprint{strings.ToLower(algorithm), value}, nil
 }
 
 // FingerprintOf hashes a DER certificate.
 func FingerprintOf(der []byte, algorithm string) (Fingerprint, error) {
-	algorithm = strings.ToLower(algorithm)
 	h := fingerprintHash(algorithm)
 	if h == 0 {
 		return Fingerprint{}, fmt.Errorf("dtls: fingerprint: unsupported algorithm %q", algorithm)
 	}
-	d := h.New()
-	d.Write(der)
-	return Fingerprint{algorithm, d.Sum(nil)}, nil
+	return Fingerprint{strings.ToLower(algorithm), appendSum(nil, h, der)}, nil
 }
 
 // String is the value in SDP's form: upper-case hex bytes between colons.
@@ -62,7 +63,7 @@ func (f Fingerprint) String() string {
 // fingerprintHash is the hash that algorithm names, or 0. MD2 and MD5 are forbidden by RFC 8122 section 5, and SHA-1 no longer
 // resists collisions either.
 func fingerprintHash(algorithm string) crypto.Hash {
-	switch algorithm {
+	switch strings.ToLower(algorithm) {
 	case "sha-256":
 		return crypto.SHA256
 	case "sha-384":

@@ -32,6 +32,7 @@ const maxSent = 256
 // flight is what we said last (RFC 6347 section 4.2.4, RFC 9147 section 5.8): it is sent again until the peer has answered or acknowledged it.
 type flight struct {
 	items []flightItem
+	room  []byte // of the messages that build has made
 	// Where PollWrite is: items[item] from offset on. Invariant: item <= len(items), offset < len(items[item].message) or 0, and the byte there
 	// is not acknowledged.
 	item, offset int
@@ -72,7 +73,31 @@ func (f *flight) begin(now time.Time) {
 	*f = flight{sends: 1, sentAt: now, initialRTO: f.initialRTO, maxRTO: f.maxRTO, steady: f.steady}
 }
 
+// What is enough for the longest of our flights with a certificate of P-256.
+const (
+	flightItems = 6
+	flightRoom  = 768
+)
+
+// build adds a message, of which body appends what is behind the header, and returns it.
+func (f *flight) build(out *writeEpoch, typ uint8, seq uint16, body func(b []byte) []byte) []byte {
+	if f.room == nil {
+		f.room = make([]byte, 0, flightRoom)
+	}
+	at := len(f.room)
+	f.room = body(append(f.room, make([]byte, messageHeaderLen)...))
+	raw := f.room[at:len(f.room):len(f.room)]
+	n := len(raw) - messageHeaderLen
+	h := messageHeader{typ: typ, length: n, seq: seq, fragmentLength: n}
+	h.put(raw)
+	f.add(out, raw)
+	return raw
+}
+
 func (f *flight) add(out *writeEpoch, message []byte) {
+	if f.items == nil {
+		f.items = make([]flightItem, 0, flightItems)
+	}
 	f.items = append(f.items, flightItem{out, message, f.size})
 	f.size += f.items[len(f.items)-1].length()
 }

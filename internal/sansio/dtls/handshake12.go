@@ -1,7 +1,6 @@
 package dtls
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"time"
 )
@@ -104,17 +103,10 @@ func (c *Conn) handleFinished(now time.Time, m message) *HandshakeError {
 	return nil
 }
 
-// addMessage appends a message to the transcript and to our flight, which share its memory. body appends what is behind the header.
+// addMessage appends a message to the transcript and to our flight. body appends what is behind the header.
 func (c *Conn) addMessage(out *writeEpoch, typ uint8, body func(b []byte) []byte) {
-	raw := c.hs.transcript.build(body)
-	n := len(raw) - messageHeaderLen
-	h := messageHeader{typ: typ, length: n, seq: c.hs.sendSeq, fragmentLength: n}
-	h.put(raw)
+	c.hs.transcript.add(c.flight.build(out, typ, c.hs.sendSeq, body))
 	c.hs.sendSeq++
-	if out != &c.plain {
-		raw = bytes.Clone(raw) // a server sends it again whenever it is asked to, when the transcript is gone
-	}
-	c.flight.add(out, raw)
 }
 
 func (c *Conn) addFinished() {

@@ -128,21 +128,11 @@ func (x *handshake13) agreedOnData(client bool) {
 
 // addMessage13 appends a message to the transcript and to our flight. body appends what is behind the header.
 func (c *Conn) addMessage13(out *writeEpoch, typ uint8, body func(b []byte) []byte) {
-	raw := wrapMessage(typ, c.hs.sendSeq, body)
+	raw := c.flight.build(out, typ, c.hs.sendSeq, body)
 	c.hs.sendSeq++
 	if c.hs.v13 != nil {
 		c.hs.v13.transcript.add(raw)
 	}
-	c.flight.add(out, raw)
-}
-
-// wrapMessage makes a message, of which body appends what is behind the header.
-func wrapMessage(typ uint8, seq uint16, body func(b []byte) []byte) []byte {
-	raw := body(make([]byte, messageHeaderLen, 128))
-	n := len(raw) - messageHeaderLen
-	h := messageHeader{typ: typ, length: n, seq: seq, fragmentLength: n}
-	h.put(raw)
-	return raw
 }
 
 // addAuthentication appends Certificate, CertificateVerify and Finished (RFC 8446 section 4.4); not ok: the connection has failed.

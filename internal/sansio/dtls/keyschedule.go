@@ -47,13 +47,17 @@ func appendPadded(b []byte, h crypto.Hash, key, pad []byte) []byte {
 	return b
 }
 
-// appendSum appends the hash of b.
+// appendSum appends the hash of b: SHA-256, SHA-384 or SHA-512.
 func appendSum(dst []byte, h crypto.Hash, b []byte) []byte {
-	if h == crypto.SHA256 {
+	switch h {
+	case crypto.SHA256:
 		sum := sha256.Sum256(b)
 		return append(dst, sum[:]...)
+	case crypto.SHA384:
+		sum := sha512.Sum384(b)
+		return append(dst, sum[:]...)
 	}
-	sum := sha512.Sum384(b)
+	sum := sha512.Sum512(b)
 	return append(dst, sum[:]...)
 }
 

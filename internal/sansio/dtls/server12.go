@@ -186,6 +186,7 @@ func (c *Conn) handleCertificateVerify(m message) *HandshakeError {
 // sendFinalFlight makes flight 6, which nothing answers: it is sent again when the client's Finished, message seq, comes again.
 func (c *Conn) sendFinalFlight(now time.Time, seq uint16) {
 	c.flight.begin(now)
+	c.flight.items, c.flight.room = make([]flightItem, 0, 2), make([]byte, 0, messageHeaderLen+verifyDataLen) // it is kept for good
 	c.flight.answers, c.flight.isAnswer = seq, true
 	c.addFinished()
 }

@@ -140,9 +140,8 @@ func (c *Conn) sendRetry(choice serverChoice, m message) {
 	request := answer13(choice)
 	copy(request.random[:], retryRandom)
 	request.extensions.shares = []keyShare{{group: choice.group}}
-	raw := wrapMessage(typeServerHello, c.hs.sendSeq, request.append)
+	raw := c.flight.build(&c.plain, typeServerHello, c.hs.sendSeq, request.append)
 	c.hs.sendSeq++
-	c.flight.add(&c.plain, raw)
 	c.hs.v13.retry = newRetry13(choice.suite, choice.group, m.raw, raw)
 	c.open(m.raw, m.seq+1)
 	c.refused = nil

@@ -174,13 +174,12 @@ func publicKeyInfo(der []byte) ([]byte, bool) {
 	return key, ok
 }
 
+// digest is what is signed. It is no part of msg, which may be on the stack.
 func (s *signatureScheme) digest(msg []byte) []byte {
 	if s.hash == 0 {
-		return msg
+		return bytes.Clone(msg)
 	}
-	d := s.hash.New()
-	d.Write(msg)
-	return d.Sum(nil)
+	return appendSum(nil, s.hash, msg)
 }
 
 func (s *signatureScheme) options() crypto.SignerOpts {

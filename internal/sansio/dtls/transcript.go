@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"crypto"
+	"slices"
 )
 
 // transcript is all handshake messages so far, as they were on the wire but unfragmented (RFC 6347 section 4.2.6). They are kept, not
@@ -13,20 +14,11 @@ type transcript struct {
 // transcriptRoom holds a handshake with ECDSA certificates.
 const transcriptRoom = 1536
 
-func (t *transcript) add(raw []byte) { t.messages = append(t.begun(), raw...) }
-
-// build adds a message of which body appends what is behind the header, and returns all of it. The header is the caller's to fill in, now.
-func (t *transcript) build(body func(b []byte) []byte) []byte {
-	at := len(t.messages)
-	t.messages = body(append(t.begun(), make([]byte, messageHeaderLen)...))
-	return t.messages[at:len(t.messages):len(t.messages)]
-}
-
-func (t *transcript) begun() []byte {
-	if t.messages == nil {
-		return make([]byte, 0, transcriptRoom)
+func (t *transcript) add(raw []byte) {
+	if t.messages != nil { // a ClientHello may be all that there ever is: with 1.3
+		t.messages = slices.Grow(t.messages, max(len(raw), transcriptRoom-len(t.messages)))
 	}
-	return t.messages
+	t.messages = append(t.messages, raw...)
 }
 
 func (t *transcript) sum(h crypto.Hash) []byte {
