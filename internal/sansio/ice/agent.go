@@ -13,7 +13,7 @@ import (
 // go back.
 type Agent struct {
 	cfg        Config
-	rng        *rand.Rand // jitter only
+	jitter     rand.PCG
 	tieBreaker uint64
 
 	controlling bool
@@ -47,13 +47,13 @@ type Agent struct {
 // New returns an agent that has nothing to do yet.
 func New(cfg Config) *Agent {
 	cfg.setDefaults()
-	a := &Agent{cfg: cfg, controlling: cfg.Controlling, cur: newGeneration(cfg.Local)}
+	a := &Agent{cfg: cfg, controlling: cfg.Controlling, cur: newGeneration(cfg.Local), events: make([]Event, 0, 4)}
 	if cfg.Embedding {
 		a.embed, a.embedding.State = new(embedding), EmbeddingReady
 	}
 	var seed [24]byte
 	a.random(seed[:])
-	a.rng = rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:])))
+	a.jitter.Seed(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:]))
 	a.tieBreaker = binary.BigEndian.Uint64(seed[16:])
 	return a
 }

@@ -1,6 +1,9 @@
 package ice
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 const (
 	// probeInterval is the time between questions to a route that does not answer: often enough that a path of 30 % loss is hardly ever
@@ -35,7 +38,7 @@ func (a *Agent) consentSlack() time.Duration { return a.interval() / 10 }
 func (a *Agent) vary() time.Duration {
 	d := a.interval()
 	least := d*4/5 + a.consentSlack()
-	return least + time.Duration(a.rng.Int64N(max(1, int64(d*6/5-least))))
+	return least + time.Duration(rand.New(&a.jitter).Int64N(max(1, int64(d*6/5-least))))
 }
 
 // idle says whether the route, which is about to be asked, has not been used for long. A lite peer hears nothing else of us than our checks;

@@ -36,8 +36,8 @@ func (a *Agent) HandlePacket(now time.Time, local, remote netip.AddrPort, b []by
 	a.attributes.take(&m)
 	if ok {
 		a.advance(now)
+		a.slim()
 	}
-	a.slim()
 	return embedded
 }
 
