@@ -45,6 +45,13 @@ var cipherSuites = [...]cipherSuite{
 	{suiteECDHERSAChaCha20, true, crypto.SHA256, 32, true, false},
 }
 
+var defaultCipherSuites = func() (ids [len(cipherSuites)]uint16) {
+	for i := range cipherSuites {
+		ids[i] = cipherSuites[i].id
+	}
+	return ids
+}()
+
 func suiteByID(id uint16) *cipherSuite {
 	for i := range cipherSuites {
 		if cipherSuites[i].id == id {

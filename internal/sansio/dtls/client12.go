@@ -12,35 +12,33 @@ const maxCookies = 3
 // startClient makes flight 1.
 func (c *Conn) startClient(now time.Time) {
 	hs := &c.hs
-	h := &clientHello{version: version12}
+	h := &clientHello{version: version12, suites: make([]uint16, 0, len(c.cfg.CipherSuites)), compressions: []byte{compressionNull}}
 	if !c.readRandom(h.random[:]) {
 		c.failRandomness()
 		return
 	}
 	hs.hello, hs.clientRandom = h, h.random
-	h.compressions = []byte{compressionNull}
 	e := &h.extensions
-	e.present = []uint16{extSupportedGroups, extSignatureAlgorithms}
+	e.present = append(make([]uint16, 0, maxExtensions), extSupportedGroups, extSignatureAlgorithms)
 	e.groups = groups[:]
 	if c.cfg.does(Version13) {
 		if !c.offer13(h) {
 			c.failRandomness()
 			return
 		}
-		h.suites = c.cfg.suites(true)
+		h.suites = c.cfg.appendSuites(h.suites, true)
 	}
 	if c.cfg.does(Version12) {
-		h.suites = append(h.suites, c.cfg.suites(false)...)
+		h.suites = c.cfg.appendSuites(h.suites, false)
 		e.present = append(e.present, extExtendedMasterSecret, extRenegotiationInfo, extECPointFormats)
 		e.pointFormats = []byte{pointUncompressed}
 	}
-	for i := range signatureSchemes {
-		e.schemes = append(e.schemes, signatureSchemes[i].id)
-	}
+	e.schemes = schemeIDs[:]
 	if len(c.cfg.SRTPProfiles) > 0 {
 		e.present = append(e.present, extUseSRTP)
-		for _, p := range c.cfg.SRTPProfiles {
-			e.srtpProfiles = append(e.srtpProfiles, uint16(p))
+		e.srtpProfiles = make([]uint16, len(c.cfg.SRTPProfiles))
+		for i, p := range c.cfg.SRTPProfiles {
+			e.srtpProfiles[i] = uint16(p)
 		}
 	}
 	c.sendClientHello(now, nil, 0)

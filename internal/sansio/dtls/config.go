@@ -77,15 +77,13 @@ func (cfg Config) resolve() (Config, error) {
 			bad("SRTPProfiles has unknown %#04x", uint16(p))
 		}
 	}
+	if cfg.CipherSuites == nil {
+		cfg.CipherSuites = defaultCipherSuites[:]
+	}
 	cfg.CipherSuites = slices.Clone(cfg.CipherSuites)
 	for _, id := range cfg.CipherSuites {
 		if suiteByID(id) == nil {
 			bad("CipherSuites has unknown %#04x", id)
-		}
-	}
-	if cfg.CipherSuites == nil {
-		for i := range cipherSuites {
-			cfg.CipherSuites = append(cfg.CipherSuites, cipherSuites[i].id)
 		}
 	}
 	if cfg.MinVersion == 0 {
@@ -134,13 +132,16 @@ func (cfg Config) resolve() (Config, error) {
 
 // does says whether a version is offered and accepted. On the wire versions are ones' complements: the later has the smaller number.
 func (cfg *Config) does(version uint16) bool {
-	return version <= cfg.MinVersion && version >= cfg.MaxVersion && len(cfg.suites(version == Version13)) > 0
+	return version <= cfg.MinVersion && version >= cfg.MaxVersion && slices.ContainsFunc(cfg.CipherSuites, func(id uint16) bool {
+		s := suiteByID(id)
+		return s != nil && s.tls13 == (version == Version13)
+	})
 }
 
-// suites are the cipher suites of a version, in order of preference.
-func (cfg *Config) suites(tls13 bool) (ids []uint16) {
+// appendSuites appends the cipher suites of a version, in order of preference.
+func (cfg *Config) appendSuites(ids []uint16, tls13 bool) []uint16 {
 	for _, id := range cfg.CipherSuites {
-		if s := suiteByID(id); s != nil && s.tls13 == tls13 {
+		if suiteByID(id).tls13 == tls13 {
 			ids = append(ids, id)
 		}
 	}

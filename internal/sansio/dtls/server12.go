@@ -46,8 +46,8 @@ func (c *Conn) choose(h *clientHello) (s serverChoice, why *HandshakeError) {
 	}
 	key := c.cfg.Certificate.PrivateKey.Public()
 	s.scheme = pickScheme(key, e.schemes)
-	for _, id := range c.cfg.suites(false) {
-		if suite := suiteByID(id); slices.Contains(h.suites, id) && suite.rsa == (kindOf(key) == keyRSA) {
+	for _, id := range c.cfg.CipherSuites {
+		if suite := suiteByID(id); !suite.tls13 && slices.Contains(h.suites, id) && suite.rsa == (kindOf(key) == keyRSA) {
 			s.suite = suite
 			break
 		}
@@ -111,10 +111,7 @@ func (c *Conn) handleClientHello(now time.Time, m message) *HandshakeError {
 	c.addMessage(&c.plain, typeCertificate, c.cfg.Certificate.append)
 	keyExchange := serverKeyExchange{params: params, scheme: choice.scheme.id, signature: signature}
 	c.addMessage(&c.plain, typeServerKeyExchange, keyExchange.append)
-	request := certificateRequest{types: []byte{certificateTypeECDSA, certificateTypeRSA}}
-	for i := range signatureSchemes {
-		request.schemes = append(request.schemes, signatureSchemes[i].id)
-	}
+	request := certificateRequest{types: []byte{certificateTypeECDSA, certificateTypeRSA}, schemes: schemeIDs[:]}
 	c.addMessage(&c.plain, typeCertificateRequest, request.append)
 	c.addMessage(&c.plain, typeServerHelloDone, func(b []byte) []byte { return b })
 	hs.begun = len(hs.transcript.messages)

@@ -27,9 +27,9 @@ func (c *Conn) choose13(h *clientHello) (s serverChoice, key []byte, why *Handsh
 	if !e.has(extSupportedGroups) || !e.has(extKeyShare) || !e.has(extSignatureAlgorithms) {
 		return s, nil, refusef(AlertMissingExtension, "ClientHello of 1.3 without groups, shares or signature algorithms")
 	}
-	for _, id := range c.cfg.suites(true) {
-		if slices.Contains(h.suites, id) {
-			s.suite = suiteByID(id)
+	for _, id := range c.cfg.CipherSuites {
+		if suite := suiteByID(id); suite.tls13 && slices.Contains(h.suites, id) {
+			s.suite = suite
 			break
 		}
 	}
@@ -110,10 +110,7 @@ func (c *Conn) handleClientHello13(now time.Time, h *clientHello, m message) *Ha
 		ee.extensions.srtpProfiles = []uint16{uint16(choice.srtp)}
 	}
 	c.addMessage13(x.write, typeEncryptedExtensions, ee.append)
-	var request certificateRequest13
-	for i := range signatureSchemes {
-		request.schemes = append(request.schemes, signatureSchemes[i].id)
-	}
+	request := certificateRequest13{schemes: schemeIDs[:]}
 	c.addMessage13(x.write, typeCertificateRequest, request.append)
 	if !c.addAuthentication(choice.scheme) {
 		return nil

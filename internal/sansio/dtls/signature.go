@@ -58,6 +58,13 @@ var signatureSchemes = [...]signatureScheme{
 	{schemePSSSHA512, keyRSA, crypto.SHA512, true},
 }
 
+var schemeIDs = func() (ids [len(signatureSchemes)]uint16) {
+	for i := range signatureSchemes {
+		ids[i] = signatureSchemes[i].id
+	}
+	return ids
+}()
+
 func schemeByID(id uint16) *signatureScheme {
 	for i := range signatureSchemes {
 		if signatureSchemes[i].id == id {

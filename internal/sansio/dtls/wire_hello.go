@@ -43,6 +43,9 @@ const (
 	extRenegotiationInfo    = 0xff01 // RFC 5746
 )
 
+// maxExtensions is how many a ClientHello may have of them.
+const maxExtensions = 9
+
 const (
 	randomLen         = 32
 	pointUncompressed = 0
@@ -286,6 +289,9 @@ func (e *helloExtensions) read(s *cryptobyte.String, form helloForm) bool {
 	if !s.ReadUint16LengthPrefixed(&list) || !s.Empty() {
 		return false
 	}
+	if form == formClientHello {
+		e.present = make([]uint16, 0, maxExtensions)
+	}
 	for !list.Empty() {
 		var typ uint16
 		var x cryptobyte.String
@@ -367,13 +373,13 @@ func readList16(s *cryptobyte.String, list *[]uint16) bool {
 	return s.ReadUint16LengthPrefixed(&l) && readUint16s(l, list)
 }
 
+// readUint16s takes what is left of s; nothing is no list.
 func readUint16s(s cryptobyte.String, list *[]uint16) bool {
-	for !s.Empty() {
-		var v uint16
-		if !s.ReadUint16(&v) {
-			return false
-		}
-		*list = append(*list, v)
+	if len(s) > 0 {
+		*list = make([]uint16, len(s)/2)
 	}
-	return true
+	for i := range *list {
+		s.ReadUint16(&(*list)[i])
+	}
+	return s.Empty()
 }
