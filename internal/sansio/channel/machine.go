@@ -139,8 +139,10 @@ func (m *Machine) closeAll(err error) {
 		m.tell(ch, err)
 		m.become(ch, Closed)
 	}
-	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
-		m.dropEarly(m.streams[id])
+	if m.held.messages > 0 {
+		for _, id := range slices.Sorted(maps.Keys(m.streams)) {
+			m.dropEarly(m.streams[id])
+		}
 	}
 	clear(m.streams)
 	m.carrier = nil

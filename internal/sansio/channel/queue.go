@@ -14,7 +14,7 @@ func (q *queue[T]) at(i int) *T { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 func (q *queue[T]) push(v T) {
 	if q.n == len(q.ring) {
-		grown := make([]T, max(8, 2*len(q.ring)))
+		grown := make([]T, max(2, 2*len(q.ring)))
 		for i := range q.n {
 			grown[i] = *q.at(i)
 		}

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
@@ -67,6 +68,7 @@ func appendOpen(dst []byte, p Params) []byte {
 	if !p.Ordered {
 		kind |= typeUnordered
 	}
+	dst = slices.Grow(dst, openHeader+len(p.Label)+len(p.Protocol))
 	dst = append(dst, messageOpen, kind)
 	dst = binary.BigEndian.AppendUint16(dst, p.Priority)
 	dst = binary.BigEndian.AppendUint32(dst, limit)

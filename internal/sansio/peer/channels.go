@@ -110,13 +110,14 @@ func (c *Core) queued(h Handle) int {
 
 // SetBufferedAmountLowThreshold sets when EventBufferedAmountLow comes.
 func (c *Core) SetBufferedAmountLowThreshold(h Handle, n int) {
+	if id, ok := c.channels.Stream(h); ok && c.sctp != nil && c.channels.State(h) != channel.Connecting {
+		c.sctp.SetBufferedAmountLowThreshold(sctp.StreamID(id), n)
+		return
+	}
 	if c.thresholds == nil {
 		c.thresholds = make(map[Handle]int)
 	}
 	c.thresholds[h] = n
-	if id, ok := c.channels.Stream(h); ok && c.channels.State(h) != channel.Connecting {
-		c.applyThreshold(h, id)
-	}
 }
 
 // applyThreshold tells the association, of a channel that is open.

@@ -165,6 +165,7 @@ func (c *Core) startSCTP(now time.Time) {
 	c.transport.localInit, c.transport.remoteInit = nil, nil
 	cfg.RemoteLate = c.session.Answers() // whoever waits for the answer keeps what comes until then
 	if c.whole {
+		cfg.LargerMTUs = make([]int, 0, len(largerMTUs))
 		for _, n := range largerMTUs {
 			if limit := c.cfg.MaxPacketSize; limit == 0 || n <= limit {
 				cfg.LargerMTUs = append(cfg.LargerMTUs, n-head-tail)

@@ -93,11 +93,12 @@ func (c *Core) embedFlight(now time.Time, buf []byte) {
 	if c.dtls == nil || !c.ice.Embeds() {
 		return
 	}
-	var flight [][]byte
+	var room [4][]byte
+	flight := room[:0]
 	for b, ok := c.dtls.PollWrite(now, buf); ok; b, ok = c.dtls.PollWrite(now, buf) {
 		flight = append(flight, bytes.Clone(b))
 	}
-	if flight != nil {
+	if len(flight) > 0 {
 		c.ice.Embed(now, flight, c.dtls.Repeats())
 	}
 }

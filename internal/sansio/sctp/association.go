@@ -212,7 +212,7 @@ func (a *Association) abort(err *AbortError, value []byte) {
 
 // refuse sends ABORT.
 func (a *Association) refuse(tag uint32, cause CauseCode, value []byte) {
-	p := appendHeader(nil, a.cfg.LocalPort, a.cfg.RemotePort, tag)
+	p := appendHeader(make([]byte, 0, 32), a.cfg.LocalPort, a.cfg.RemotePort, tag)
 	p = appendTLV(p, chunkHead(chunkAbort, 0), appendTLV(nil, uint16(cause), value))
 	seal(p)
 	a.direct.push(p)

@@ -89,9 +89,9 @@ func parseInit(b []byte) (v initView, ok bool) {
 
 // appendInit appends INIT or INIT ACK.
 func (c *Config) appendInit(dst []byte, typ byte, tag uint32, window int, outgoing uint16, tsn TSN, params []byte) []byte {
-	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkPad}
-	if c.Interleaving {
-		extensions = append(extensions, chunkIData, chunkIForwardTSN)
+	extensions := []byte{chunkReconfig, chunkForwardTSN, chunkPad, chunkIData, chunkIForwardTSN}
+	if !c.Interleaving {
+		extensions = extensions[:3]
 	}
 	own := chunkHeader + padded(chunkHeader+len(extensions))
 	if c.ZeroChecksum {

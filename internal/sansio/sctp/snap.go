@@ -21,7 +21,7 @@ func (c Config) NewInit() ([]byte, error) {
 		return nil, fmt.Errorf("sctp: reading Config.Rand: %w", err)
 	}
 	tag := max(binary.BigEndian.Uint32(secrets[:]), 1)
-	return c.appendInit(nil, chunkInit, tag, c.initialWindow(), uint16(c.MaxStreams), TSN(binary.BigEndian.Uint32(secrets[4:])), nil), nil
+	return c.appendInit(make([]byte, 0, 48), chunkInit, tag, c.initialWindow(), uint16(c.MaxStreams), TSN(binary.BigEndian.Uint32(secrets[4:])), nil), nil
 }
 
 // CheckInit says what makes an INIT chunk one that cannot be a RemoteInit: it is damaged, or refused by RFC 9260 section 3.3.2. The error wraps
