@@ -67,7 +67,7 @@ func (s *Session) build(lines []mline, typ Type) (c created, full string, err er
 			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
 		},
 		SessionName:       "-",
-		TimeDescriptions:  []sdp.TimeDescription{{}},
+		TimeDescriptions:  noTime,
 		MediaDescriptions: make([]*sdp.MediaDescription, len(lines)),
 		Attributes:        make([]sdp.Attribute, 0, 3),
 	}
@@ -192,8 +192,11 @@ func newSection(l *mline, port int) *sdp.MediaDescription {
 	return m
 }
 
-// noConnection is the c= line of each section; nobody changes it.
-var noConnection = sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}}
+// noConnection is the c= line of each section, noTime the t= line; nobody changes them.
+var (
+	noConnection = sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}}
+	noTime       = []sdp.TimeDescription{{}}
+)
 
 // appendTransport adds the attributes of the transport to a section.
 func (s *Session) appendTransport(m *sdp.MediaDescription, l *mline) {

@@ -101,7 +101,7 @@ func (s *Session) AddRemoteCandidate(c RemoteCandidate) (Candidate, error) {
 	end := line == ""
 	if end {
 		line = endOfCandidates
-	} else if !validCandidate(line) {
+	} else if hasControl(line) || !validCandidate(line) {
 		return Candidate{}, errorf(Operation, "malformed candidate %q", line)
 	}
 	// W3C: the username fragment has to be in "an applied remote description": the pending one or the current one.

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pion/sdp/v3"
 )
 
 // fixtures are descriptions of others.
@@ -33,10 +36,31 @@ func addFixtures(f *testing.F) {
 	}
 }
 
+// wantOutline holds what the decoder makes of the outline of a text, all that it is asked for, against what it makes of the text.
+func wantOutline(t testing.TB, text string) {
+	t.Helper()
+	d, bad := split(text)
+	if bad != nil {
+		return
+	}
+	var whole, outline sdp.SessionDescription
+	err, missed := whole.UnmarshalString(d.text), outline.UnmarshalString(d.outline)
+	_, got := parse(text, Offer)
+	if (err == nil) != (missed == nil) || err != nil && (got == nil || got.Detail != err.Error()) {
+		t.Fatalf("the text has %v, its outline %v, and parse says %v:\n%s", err, missed, got, text)
+	}
+	for i := range outline.MediaDescriptions {
+		if diff := cmp.Diff(whole.MediaDescriptions[i].MediaName, outline.MediaDescriptions[i].MediaName); err == nil && diff != "" {
+			t.Fatalf("section %d: %s", i, diff)
+		}
+	}
+}
+
 // Any text is either refused with a typed error and no change, or applied, and then it can be answered and what is shown can be read.
 func FuzzSetRemote(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		wantOutline(t, text)
 		s := newTestSession(t, "bobby", withMedia, withInit, withSPED)
 		if _, err := s.SetRemote(Description{Offer, text}); err != nil {
 			var e *Error
@@ -97,6 +121,7 @@ func TestMutatedOffers(t *testing.T) {
 		}
 		for range 3 { // each change is on top of those before, so that most offers are about something known
 			text = mutate(rng, text, texts[rng.IntN(len(texts))])
+			wantOutline(t, text)
 			before := snapshot(s)
 			_, err := s.SetRemote(Description{Offer, text})
 			var e *Error

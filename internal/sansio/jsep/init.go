@@ -27,7 +27,7 @@ func (s *Session) ownInit() (string, error) {
 		if err != nil {
 			return "", errorf(Operation, "new INIT chunk: %v", err)
 		}
-		s.sctpInit = base64.StdEncoding.EncodeToString(chunk)
+		s.sctpInit = string(base64.StdEncoding.AppendEncode(make([]byte, 0, 256), chunk))
 	}
 	return s.sctpInit, nil
 }

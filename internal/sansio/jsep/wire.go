@@ -59,6 +59,7 @@ type document struct {
 	attributes []sdp.Attribute // of each line: parts of text, so that a description is kept once; zero for a line that is none
 	first      []int           // the index of the m= line of each section
 	text       string
+	outline    string // text with the first only of attributes that follow each other
 }
 
 type line struct {
@@ -67,36 +68,41 @@ type line struct {
 }
 
 // split tolerates what hand-made signaling does to descriptions: bare LF, blank lines, blanks at the end of lines.
-func split(text string) (*document, *Error) {
+func split(text string) (d document, bad *Error) {
 	if len(text) > maxSize {
-		return nil, errorf(Syntax, "a description of %d bytes is larger than %d", len(text), maxSize)
+		return d, errorf(Syntax, "a description of %d bytes is larger than %d", len(text), maxSize)
 	}
 	room := min(strings.Count(text, "\n")+1, maxLines)
-	d := &document{lines: make([]line, 0, room), attributes: make([]sdp.Attribute, 0, room)}
+	d.lines, d.attributes = make([]line, 0, room), make([]sdp.Attribute, 0, room)
 	var out strings.Builder
 	out.Grow(len(text) + room + 1) // each LF may become CRLF: nothing is moved, of which there are parts already
+	outline, attribute := make([]byte, 0, 512), false
 	n := 0
 	for l := range strings.SplitSeq(text, "\n") {
 		n++
 		l = strings.TrimSuffix(l, "\r")
-		if !strings.HasPrefix(l, "s=") { // a session name of one blank is how RFC 4566 wrote "no name"
+		if at := len(l) - 1; at >= 0 && l[at] <= ' ' && !strings.HasPrefix(l, "s=") { // a session name of one blank is how RFC 4566 wrote "no name"
 			l = strings.TrimRight(l, " \t\r")
 		}
 		if l == "" {
 			continue
 		}
 		if len(d.lines) == maxLines {
-			return nil, &Error{Kind: Syntax, Line: n, Detail: "too many lines"}
+			return d, &Error{Kind: Syntax, Line: n, Detail: "too many lines"}
 		}
 		if len(l) < 2 || l[1] != '=' || hasControl(l) {
-			return nil, &Error{Kind: Syntax, Line: n, Detail: "not of the form <type>=<value>"}
+			return d, &Error{Kind: Syntax, Line: n, Detail: "not of the form <type>=<value>"}
 		}
 		if l[0] == 'm' {
 			if len(d.first) == maxSections {
-				return nil, &Error{Kind: Syntax, Line: n, Detail: "too many m= sections"}
+				return d, &Error{Kind: Syntax, Line: n, Detail: "too many m= sections"}
 			}
 			d.first = append(d.first, len(d.lines))
 		}
+		if l[0] != 'a' || !attribute {
+			outline = append(append(outline, l...), "\r\n"...)
+		}
+		attribute = l[0] == 'a'
 		out.WriteString(l)
 		l = out.String()[out.Len()-len(l):]
 		out.WriteString("\r\n")
@@ -107,10 +113,10 @@ func split(text string) (*document, *Error) {
 		}
 		d.attributes = append(d.attributes, a)
 	}
-	d.text = out.String()
+	d.text, d.outline = out.String(), string(outline)
 	for i, want := range [...]string{"v=0", "o=", "s="} {
 		if i >= len(d.lines) || !strings.HasPrefix(d.line(i), want) {
-			return nil, &Error{Kind: Syntax, Line: i + 1, Detail: "missing " + want}
+			return d, &Error{Kind: Syntax, Line: i + 1, Detail: "missing " + want}
 		}
 	}
 	return d, nil
@@ -163,13 +169,11 @@ func (d *document) wrong(i int, a *sdp.Attribute) *Error {
 	return &Error{Kind: Syntax, Line: d.lines[at].number, Detail: "malformed a=" + a.Key}
 }
 
-// firstBadLine finds what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
-func (d *document) firstBadLine() int {
-	n := sort.Search(len(d.lines)-1, func(n int) bool {
-		var s sdp.SessionDescription
-		return s.UnmarshalString(d.text[:d.lines[n].end]) != nil
-	})
-	return d.lines[n].number
+// badLine is what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
+func (d *document) badLine() *Error {
+	decode := func(text string) error { return new(sdp.SessionDescription).UnmarshalString(text) }
+	n := sort.Search(len(d.lines)-1, func(n int) bool { return decode(d.text[:d.lines[n].end]) != nil })
+	return &Error{Kind: Syntax, Line: d.lines[n].number, Detail: decode(d.text).Error()}
 }
 
 // parse reads a description of the given type.
@@ -178,19 +182,20 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
+	// The decoder takes each attribute, and all that it asks of the next line after one it asks after several: the outline is right when the text is.
 	var in sdp.SessionDescription
-	if err := in.UnmarshalString(d.text); err != nil {
-		return nil, &Error{Kind: Syntax, Line: d.firstBadLine(), Detail: err.Error()}
+	if in.UnmarshalString(d.outline) != nil {
+		return nil, d.badLine()
 	}
 	if len(in.TimeDescriptions) == 0 {
 		return nil, &Error{Kind: Syntax, Line: d.lines[len(d.lines)-1].number, Detail: "missing t="}
 	}
 	p := &parsed{text: d.text, sections: make([]section, len(d.first))}
 	for i := range p.sections {
-		from, to := d.span(i)
-		name := strings.Fields(d.line(from)[len("m="):])
+		_, to := d.span(i)
+		name := &in.MediaDescriptions[i].MediaName
 		p.sections[i] = section{
-			kind: name[0], proto: name[2], formats: name[3:], port: in.MediaDescriptions[i].MediaName.Port.Value, end: d.lines[to-1].end,
+			kind: name.Media, proto: strings.Join(name.Protos, "/"), formats: name.Formats, port: name.Port.Value, end: d.lines[to-1].end,
 		}
 	}
 	if i, bad := p.read(d.attributesOf, typ); bad != nil {

@@ -228,11 +228,11 @@ func (s *section) readData(attributes []sdp.Attribute) bool {
 // maxCandidates bounds the remote candidates of a section and those added to a description.
 const maxCandidates = 256
 
-// validCandidate checks as much of the grammar of RFC 8839, section 5.1 as is needed to put the line into a description and to hand it
-// to the ICE agent, which parses it.
+// validCandidate checks as much of the grammar of RFC 8839, section 5.1 as is needed to put the line, which has no control characters, into a
+// description and to hand it to the ICE agent, which parses it.
 func validCandidate(line string) bool {
 	rest, ok := strings.CutPrefix(line, "candidate:")
-	if !ok || len(line) > 1024 || hasControl(line) {
+	if !ok || len(line) > 1024 {
 		return false
 	}
 	n := 0
