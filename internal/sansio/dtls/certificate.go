@@ -38,7 +38,7 @@ func GenerateCertificate(rand io.Reader, now, notAfter time.Time) (Certificate, 
 	if err != nil {
 		return Certificate{}, fmt.Errorf("dtls: creating certificate: %w", err)
 	}
-	return Certificate{Chain: [][]byte{der}, PrivateKey: key, checked: true}, nil
+	return Certificate{Chain: [][]byte{der}, PrivateKey: key, fingerprint: fingerprintSHA256(der)}, nil
 }
 
 // maxKeyTries bounds the search for a scalar in range: with honest randomness one try fails with a probability under 2^-32.

@@ -154,12 +154,12 @@ type Certificate struct {
 	Chain      [][]byte
 	PrivateKey crypto.Signer
 
-	checked bool // Check has found nothing: copies need not be checked again
+	fingerprint Fingerprint // has a Value when Check has found nothing: copies need not be checked again
 }
 
 // Check tells why the certificate cannot be used; nil: it can. It remembers that, so that a certificate of many connections is parsed once.
 func (c *Certificate) Check() error {
-	if c.checked {
+	if c.fingerprint.Value != nil {
 		return nil
 	}
 	if len(c.Chain) == 0 || c.PrivateKey == nil {
@@ -180,9 +180,12 @@ func (c *Certificate) Check() error {
 	if k, ok := public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !k.Equal(c.PrivateKey.Public()) {
 		return errors.New("key is not the certificate's")
 	}
-	c.checked = true
+	c.fingerprint = fingerprintSHA256(c.Chain[0])
 	return nil
 }
+
+// Fingerprint is by SHA-256, and there when Check has found nothing.
+func (c *Certificate) Fingerprint() Fingerprint { return c.fingerprint }
 
 // append appends the body of the Certificate message.
 func (c *Certificate) append(b []byte) []byte { return appendCertificate(b, c.Chain) }

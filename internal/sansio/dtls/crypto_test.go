@@ -183,6 +183,23 @@ func TestFingerprintText(t *testing.T) {
 	}
 }
 
+// TestOwnFingerprint: a certificate knows its fingerprint when it has been made here, or checked.
+func TestOwnFingerprint(t *testing.T) {
+	checked := Certificate{Chain: clientCert.Chain, PrivateKey: clientCert.PrivateKey}
+	if checked.Fingerprint().Value != nil {
+		t.Error("a certificate that was not checked has one")
+	}
+	if err := checked.Check(); err != nil {
+		t.Fatal(err)
+	}
+	want := sha256.Sum256(clientCert.Chain[0])
+	for _, c := range []Certificate{clientCert, checked} {
+		if f := c.Fingerprint(); f.Algorithm != "sha-256" || !bytes.Equal(f.Value, want[:]) {
+			t.Errorf("%v", f)
+		}
+	}
+}
+
 // TestKeyLog: both ends log the same secret, in NSS format.
 func TestKeyLog(t *testing.T) {
 	var logs [2]strings.Builder

@@ -47,6 +47,10 @@ func FingerprintOf(der []byte, algorithm string) (Fingerprint, error) {
 	return Fingerprint{strings.ToLower(algorithm), appendSum(nil, h, der)}, nil
 }
 
+func fingerprintSHA256(der []byte) Fingerprint {
+	return Fingerprint{"sha-256", appendSum(nil, crypto.SHA256, der)}
+}
+
 // String is the value in SDP's form: upper-case hex bytes between colons.
 func (f Fingerprint) String() string {
 	const digits = "0123456789ABCDEF"

@@ -27,8 +27,7 @@ func (c *Conn) verifyPeer() {
 	}
 	leaf := c.hs.peerChain[0]
 	if !matches(leaf, c.fingerprints) {
-		got, _ := FingerprintOf(leaf, "sha-256")
-		c.fail(AlertBadCertificate, &FingerprintError{Got: got, Want: c.fingerprints})
+		c.fail(AlertBadCertificate, &FingerprintError{Got: fingerprintSHA256(leaf), Want: c.fingerprints})
 		return
 	}
 	c.become(StateConnected)

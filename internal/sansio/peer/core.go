@@ -85,10 +85,7 @@ func New(cfg Config) (*Core, error) {
 	if err := cfg.sctp().Check(); err != nil {
 		return nil, err
 	}
-	fingerprint, err := dtls.FingerprintOf(cfg.Certificate.Chain[0], "sha-256")
-	if err != nil {
-		return nil, err
-	}
+	fingerprint := cfg.Certificate.Fingerprint()
 	c := &Core{
 		cfg:      cfg,
 		channels: channel.New(channel.Config{SendBuffer: cfg.SendBuffer}),
@@ -110,6 +107,7 @@ func New(cfg Config) (*Core, error) {
 		session.NewSCTPInit = func() ([]byte, error) { return c.cfg.sctp().NewInit() }
 		session.CheckSCTPInit = sctp.CheckInit
 	}
+	var err error
 	if c.session, err = jsep.New(session); err != nil {
 		return nil, err
 	}
