@@ -150,7 +150,7 @@ func (n *negotiator) send(f func(to *negotiator)) {
 }
 
 func (n *negotiator) must(what string, err error) {
-	if err != nil {
+	if err != nil && !n.p.over {
 		n.p.t.Errorf("%s, %v: %s: %v", n.rec.name, n.pc.SignalingState(), what, err)
 	}
 }

@@ -228,6 +228,7 @@ type pair struct {
 	rt    [2]runtime.Runtime
 	floor *floor // nil in a simulation
 	later []call
+	over  bool // over real sockets, the test has closed its connections: what is still under way may find that
 	pc    [2]*rtc.PeerConnection
 	rec   [2]*recorder
 }

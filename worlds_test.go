@@ -157,6 +157,7 @@ func (w *world) newPairOf(t testing.TB, cfg sim.Config, handler func(i int, r *r
 		p.pc[i] = pc
 	}
 	t.Cleanup(func() {
+		p.over = !w.simulated()
 		for _, pc := range p.pc {
 			pc.Close()
 		}
@@ -271,7 +272,7 @@ func (p *pair) rest(end time.Time) {
 	}
 }
 
-// until lets time pass until cond holds, and fails the test when it does not within a minute.
+// until lets time pass until cond holds, and fails the test when it takes longer than a minute of virtual time, or than patience.
 func (p *pair) until(what string, cond func() bool) {
 	p.t.Helper()
 	met := true
@@ -283,7 +284,7 @@ func (p *pair) until(what string, cond func() bool) {
 		}
 	}
 	if !met {
-		p.t.Fatalf("%s: not within a minute\na heard %q\nb heard %q", what, p.rec[0].heard(), p.rec[1].heard())
+		p.t.Fatalf("%s: not in time\na heard %q\nb heard %q", what, p.rec[0].heard(), p.rec[1].heard())
 	}
 }
 
