@@ -148,13 +148,13 @@ func roomy(text []byte) string {
 // readOwn is what parse would make of the text that lines and d were written as.
 func readOwn(text string, lines []mline, d *sdp.SessionDescription, typ Type) *parsed {
 	p := &parsed{text: text, sections: make([]section, len(lines))}
-	_, below, _ := strings.Cut(text, "\r\nm=")
-	for i := range lines {
-		l, end, next := &lines[i], len(text), false
-		if _, below, next = strings.Cut(below, "\r\nm="); next {
-			end -= len("m=") + len(below)
-		}
+	end := len(text)
+	for i := len(lines) - 1; i >= 0; i-- {
+		l := &lines[i]
 		p.sections[i] = section{kind: l.kind, proto: l.proto, formats: l.formats, port: d.MediaDescriptions[i].MediaName.Port.Value, end: end}
+		if i > 0 {
+			end = strings.LastIndex(text[:end], "\r\nm=") + len("\r\n")
+		}
 	}
 	_, bad := p.read(func(i int) []sdp.Attribute {
 		if i < 0 {
