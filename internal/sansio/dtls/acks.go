@@ -51,7 +51,7 @@ func (c *Conn) askForFlight(now time.Time) {
 // take gives as many of the oldest numbers as fit in room bytes, in the order of RFC 9147 section 7: "in numerically increasing order".
 func (a *acks) take(room int) []recordNumber {
 	n := min(len(a.numbers), (room-2)/recordNumberLen)
-	numbers := slices.Clone(a.numbers[:n])
+	numbers := a.numbers[:n]
 	slices.SortFunc(numbers, func(a, b recordNumber) int {
 		return cmp.Or(cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.seq, b.seq))
 	})
@@ -71,7 +71,7 @@ func (c *Conn) appendACKs(dst []byte) []byte {
 	}
 	head, tail := w.overhead()
 	numbers := c.acks.take(c.cfg.MTU - head - tail)
-	return c.appendRecord(dst, w, contentACK, appendACK(nil, numbers))
+	return c.appendRecord(dst, w, contentACK, appendACK(make([]byte, 0, 2+maxAcks*recordNumberLen), numbers))
 }
 
 // handleACK takes note of what the peer has of our flight. It has been authenticated: an ACK in the clear counts for nothing.

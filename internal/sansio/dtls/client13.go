@@ -160,7 +160,7 @@ func (c *Conn) considerAnswer(i int, h *serverHello, m message) *HandshakeError 
 		return refusef(AlertMissingExtension, "server sent no key share")
 	}
 	share := h.extensions.shares[0]
-	k := slices.IndexFunc(hs.v13.shares, func(s *share13) bool { return s.group == share.group })
+	k := slices.IndexFunc(hs.v13.shares, func(s share13) bool { return s.group == share.group })
 	if k < 0 {
 		return refusef(AlertIllegalParameter, "server chose group %#04x", share.group)
 	}

@@ -57,7 +57,7 @@ var defaultSRTPProfiles = [...]SRTPProfile{
 	SRTPAEADAES128GCM, SRTPAEADAES256GCM, SRTPAES128CMHMACSHA1_80, SRTPAES128CMHMACSHA1_32,
 }
 
-// resolve checks the caller's Config, all of it, and fills in the defaults. It owns the slices that it returns.
+// resolve checks the caller's Config, all of it, and fills in the defaults. The slices that it returns are not the caller's.
 func (cfg Config) resolve() (Config, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("dtls: Config."+format, args...)) }
@@ -68,19 +68,19 @@ func (cfg Config) resolve() (Config, error) {
 	if err := cfg.Certificate.Check(); err != nil {
 		bad("Certificate: %w", err)
 	}
+	cfg.SRTPProfiles = slices.Clone(cfg.SRTPProfiles)
 	if cfg.SRTPProfiles == nil {
 		cfg.SRTPProfiles = defaultSRTPProfiles[:]
 	}
-	cfg.SRTPProfiles = slices.Clone(cfg.SRTPProfiles)
 	for _, p := range cfg.SRTPProfiles {
 		if !slices.Contains(defaultSRTPProfiles[:], p) {
 			bad("SRTPProfiles has unknown %#04x", uint16(p))
 		}
 	}
+	cfg.CipherSuites = slices.Clone(cfg.CipherSuites)
 	if cfg.CipherSuites == nil {
 		cfg.CipherSuites = defaultCipherSuites[:]
 	}
-	cfg.CipherSuites = slices.Clone(cfg.CipherSuites)
 	for _, id := range cfg.CipherSuites {
 		if suiteByID(id) == nil {
 			bad("CipherSuites has unknown %#04x", id)

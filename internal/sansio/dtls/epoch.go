@@ -37,12 +37,31 @@ type writeEpoch struct {
 	secret secret13 // as in readEpoch
 }
 
+// newReadEpoch makes an epoch of 1.3 and its keys, in one piece of memory.
 func newReadEpoch(s *cipherSuite, secret secret13, epoch uint64) *readEpoch {
-	return &readEpoch{epoch: epoch, v13: newCipher13(s, secret.bytes(), epoch), secret: secret}
+	k := new(struct {
+		readEpoch
+		keys cipher13
+	})
+	k.keys.derive(s, secret.bytes(), epoch)
+	k.readEpoch = readEpoch{epoch: epoch, v13: &k.keys}
+	if epoch >= epochData {
+		k.secret = secret
+	}
+	return &k.readEpoch
 }
 
 func newWriteEpoch(s *cipherSuite, secret secret13, epoch uint64) *writeEpoch {
-	return &writeEpoch{epoch: epoch, v13: newCipher13(s, secret.bytes(), epoch), secret: secret}
+	w := new(struct {
+		writeEpoch
+		keys cipher13
+	})
+	w.keys.derive(s, secret.bytes(), epoch)
+	w.writeEpoch = writeEpoch{epoch: epoch, v13: &w.keys}
+	if epoch >= epochData {
+		w.secret = secret
+	}
+	return &w.writeEpoch
 }
 
 // overhead is the room that seal needs before and behind the content.

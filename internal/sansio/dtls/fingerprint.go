@@ -2,8 +2,7 @@ package dtls
 
 import (
 	"crypto"
-	_ "crypto/sha256" // registers sha-256
-	_ "crypto/sha512" // registers sha-384 and sha-512
+	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -54,7 +53,7 @@ func fingerprintSHA256(der []byte) Fingerprint {
 // String is the value in SDP's form: upper-case hex bytes between colons.
 func (f Fingerprint) String() string {
 	const digits = "0123456789ABCDEF"
-	s := make([]byte, 0, 3*len(f.Value))
+	s := make([]byte, 0, 3*sha512.Size)
 	for i, b := range f.Value {
 		if i > 0 {
 			s = append(s, ':')

@@ -21,8 +21,8 @@ import (
 //
 // {} is epoch 2, [] epoch 3.
 type handshake13 struct {
-	shares []*share13 // client: what it has offered
-	retry  *retry13   // of an opening that begins with a HelloRetryRequest, or on a server's side, is answered by one
+	shares []share13 // client: what it has offered
+	retry  *retry13  // of an opening that begins with a HelloRetryRequest, or on a server's side, is answered by one
 
 	// From ServerHello on. Nothing but the transcript changes before it is settled which ServerHello counts.
 	transcript     transcript13
@@ -107,12 +107,11 @@ func (c *Conn) agreed13(hs *handshake, shared []byte) {
 	s, x := hs.suite, hs.v13
 	x.schedule = newSchedule13(s.hash)
 	x.client, x.server = x.schedule.handshake(shared, x.transcript.sum())
-	read, write := &x.server, &x.client
+	read, write := x.server, x.client
 	if !c.cfg.Client {
 		read, write = write, read
 	}
-	x.read = &readEpoch{epoch: epochHandshake, v13: newCipher13(s, read.bytes(), epochHandshake)}
-	x.write = &writeEpoch{epoch: epochHandshake, v13: newCipher13(s, write.bytes(), epochHandshake)}
+	x.read, x.write = newReadEpoch(s, read, epochHandshake), newWriteEpoch(s, write, epochHandshake)
 	c.logSecret(hs, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", x.client.bytes())
 	c.logSecret(hs, "SERVER_HANDSHAKE_TRAFFIC_SECRET", x.server.bytes())
 }

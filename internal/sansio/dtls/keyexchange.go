@@ -81,15 +81,14 @@ func curveOf(group uint16) uint16 {
 }
 
 // newShare13 makes a client's share of one of groups13.
-func newShare13(rand io.Reader, group uint16) (*share13, error) {
-	s := &share13{group: group}
-	var err error
+func newShare13(rand io.Reader, group uint16) (s share13, err error) {
+	s.group = group
 	if s.curve, err = newShare(rand, curveOf(group)); err != nil || group != groupX25519MLKEM768 {
 		return s, err
 	}
 	seed := make([]byte, mlkem.SeedSize)
 	if _, err := io.ReadFull(rand, seed); err != nil {
-		return nil, fmt.Errorf("%w: %w", errRandomness, err)
+		return s, fmt.Errorf("%w: %w", errRandomness, err)
 	}
 	s.kem, err = mlkem.NewDecapsulationKey768(seed)
 	return s, err

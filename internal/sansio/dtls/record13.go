@@ -88,14 +88,13 @@ type cipher13 struct {
 	mask  [maskSample]byte
 }
 
-// newCipher13 derives the keys from a traffic secret (RFC 8446 section 7.3, RFC 9147 section 4.2.3).
-func newCipher13(s *cipherSuite, secret []byte, epoch uint64) *cipher13 {
-	k := &cipher13{suite: s, epoch: epoch}
+// derive makes the keys from a traffic secret (RFC 8446 section 7.3, RFC 9147 section 4.2.3).
+func (k *cipher13) derive(s *cipherSuite, secret []byte, epoch uint64) {
+	k.suite, k.epoch = s, epoch
 	fillLabel(k.key[:s.keyLen], s.hash, secret, "key", nil)
 	fillLabel(k.iv[:], s.hash, secret, "iv", nil)
 	fillLabel(k.snKey[:s.keyLen], s.hash, secret, "sn", nil)
 	k.expand()
-	return k
 }
 
 // expand makes of the keys what works with them.

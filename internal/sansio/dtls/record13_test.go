@@ -23,6 +23,12 @@ func unhex(tb testing.TB, s string) []byte {
 	return b
 }
 
+func newCipher13(s *cipherSuite, secret []byte, epoch uint64) *cipher13 {
+	k := new(cipher13)
+	k.derive(s, secret, epoch)
+	return k
+}
+
 // counted is n bytes that count from first.
 func counted(first byte, n int) []byte {
 	b := make([]byte, n)
