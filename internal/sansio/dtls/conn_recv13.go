@@ -10,16 +10,18 @@ func (c *Conn) handleSealed(now time.Time, r record13) {
 			return
 		}
 		c.deliverMessages(now) // the ServerHello ahead of it
-		if c.opening != nil && !c.settle(r) {
+	}
+	if c.opening != nil {
+		if plain, typ, seq, ok := c.settle(r); ok {
+			c.handleOpened(now, c.read, typ, seq, plain)
+			c.openEarly(now)
+		} else {
 			c.holdEarly(now, r)
-			return
 		}
-		if c.state >= StateClosed {
-			c.stats.DroppedInactive++
-			return
-		}
-		c.openSealed(now, r)
-		c.openEarly(now)
+		return
+	}
+	if c.state >= StateClosed {
+		c.stats.DroppedInactive++
 		return
 	}
 	c.openSealed(now, r)
@@ -55,6 +57,11 @@ func (c *Conn) openSealed(now time.Time, r record13) {
 		}
 		return
 	}
+	c.handleOpened(now, k, typ, seq, plain)
+}
+
+// handleOpened takes a record of 1.3 that its key has opened.
+func (c *Conn) handleOpened(now time.Time, k *readEpoch, typ uint8, seq uint64, plain []byte) {
 	if !k.replay.fresh(seq) {
 		c.stats.DroppedReplay++
 		return

@@ -63,13 +63,12 @@ func (hs *handshake) handshakeKeys() *writeEpoch {
 // isRetried says whether its ClientHello is the second one, behind a HelloRetryRequest.
 func (hs *handshake) isRetried() bool { return hs.v13 != nil && hs.v13.retry != nil }
 
-// opens says whether a record is of its epoch 2.
-func (x *handshake13) opens(r record13) bool {
+// open is cipher13.openTrial for a record that may be of its epoch 2.
+func (x *handshake13) open(r record13) (plain []byte, typ uint8, seq uint64, ok bool) {
 	if r.epochBits != epochHandshake {
-		return false
+		return nil, 0, 0, false
 	}
-	_, _, _, ok := x.read.v13.openTrial(r, x.read.replay.top)
-	return ok
+	return x.read.v13.openTrial(r, x.read.replay.top)
 }
 
 const tlsHeaderLen = 4

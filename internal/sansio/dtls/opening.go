@@ -116,36 +116,42 @@ func (c *Conn) reopen(now time.Time, key []byte) bool {
 	return false
 }
 
-// settle finds the opening or answer whose keys open a record of epoch 2. It is the one that counts. The record is left for the caller, who has
-// it again.
-func (c *Conn) settle(r record13) (settled bool) {
+// settle opens a record of epoch 2 with the keys of an opening or answer, which is the one that counts then.
+func (c *Conn) settle(r record13) (plain []byte, typ uint8, seq uint64, settled bool) {
 	o := c.opening
 	if c.cfg.Client {
 		for i := len(o.answers) - 1; i >= 0; i-- {
 			a := &o.answers[i]
-			if a.hs.v13.opens(r) {
+			if plain, typ, seq, settled = a.hs.v13.open(r); settled {
 				c.flight.begin(time.Time{}) // answered, though not completely
 				c.begin13(a.hs, a.first)
-				return true
+				return plain, typ, seq, true
 			}
 		}
-		return false
+		return nil, 0, 0, false
 	}
 	for i := len(o.all) - 1; i >= 0; i-- {
-		if a := &o.all[i]; a.hs.handshakeKeys() != nil && a.hs.v13.opens(r) {
+		a := &o.all[i]
+		if a.hs.handshakeKeys() == nil {
+			continue
+		}
+		if plain, typ, seq, settled = a.hs.v13.open(r); settled {
 			c.turnTo(i)
 			c.begin13(a.hs, a.first)
-			return true
+			return plain, typ, seq, true
 		}
 	}
-	return false
+	return nil, 0, 0, false
 }
 
-// settleEarly is settle with the records that came before the keys.
+// settleEarly is settle with the records that came before the keys. They stay for openEarly, all of them.
 func (c *Conn) settleEarly() bool {
 	return slices.ContainsFunc(c.early.records, func(raw []byte) bool {
 		r, _, ok := parseRecord13(raw)
-		return ok && c.settle(r)
+		if ok {
+			_, _, _, ok = c.settle(r)
+		}
+		return ok
 	})
 }
 
