@@ -72,9 +72,9 @@
 //
 // # Layout
 //
-// What the versions share is apart from what is their own: record.go (framing), epoch.go (keys and sequence numbers), replay.go, bitset.go, reassembly.go (handshake
-// messages from fragments), opening.go (which hello counts), handshake.go, flight.go (retransmission), hold.go (what came too early), signature.go,
-// keyexchange.go, verify.go; then cipher.go, prf.go, transcript.go, handshake12.go, client12.go and server12.go; and record13.go, keyschedule.go,
+// What the versions share is apart from what is their own: record.go (framing), epoch.go (keys and sequence numbers), replay.go, reassembly.go
+// (handshake messages from fragments), bitset.go, opening.go (which hello counts), handshake.go, flight.go (retransmission), hold.go (what came too early),
+// signature.go, keyexchange.go, verify.go; then cipher.go, prf.go, transcript.go, handshake12.go, client12.go and server12.go; and record13.go, keyschedule.go,
 // handshake13.go, client13.go, server13.go, acks.go and conn_recv13.go.
 // conn_recv.go, conn_send.go and conn_close.go are the ways of a datagram in, a datagram out, and the end.
 package dtls
