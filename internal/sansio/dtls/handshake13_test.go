@@ -591,3 +591,24 @@ func TestDataAheadOfTheRest(t *testing.T) {
 	p.wantConnected("the rest is sent again")
 	p.wantData(1, "behind the rest", "early")
 }
+
+// TestSettlingRecordOnce: the record that tells which hello counts is a replay when it comes again, at either end.
+func TestSettlingRecordOnce(t *testing.T) {
+	p := newPair(t, pairConfig{net: quick, version: Version13})
+	var sealed [2][]byte // the first datagram of each end with a sealed record
+	p.filter = func(from int, b []byte) []byte {
+		if sealed[from] == nil && (from == 1 || isUnified(b[0])) {
+			sealed[from] = bytes.Clone(b)
+		}
+		return b
+	}
+	p.start()
+	p.wantConnected("")
+	for i, c := range p.ends {
+		was := c.Stats().DroppedReplay
+		c.HandleDatagram(p.now, sealed[1-i])
+		if n := c.Stats().DroppedReplay - was; n != 1 {
+			t.Errorf("end %d: %d replays", i, n)
+		}
+	}
+}
