@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/pion/ice/v4"
+	"unicode"
 )
 
 // CandidateType is where a candidate's address comes from.
@@ -21,16 +21,11 @@ const (
 	Relay
 )
 
+var candidateTypes = [...]string{"host", "srflx", "prflx", "relay"}
+
 func (t CandidateType) String() string {
-	switch t {
-	case Host:
-		return "host"
-	case ServerReflexive:
-		return "srflx"
-	case PeerReflexive:
-		return "prflx"
-	case Relay:
-		return "relay"
+	if int(t) < len(candidateTypes) {
+		return candidateTypes[t]
 	}
 	return "CandidateType(" + strconv.Itoa(int(t)) + ")"
 }
@@ -86,50 +81,86 @@ func (c *Candidate) peerReflexivePriority() uint32 {
 
 // ParseCandidate reads a candidate attribute's value, with or without its "candidate:" and "a=". A candidate that is well-formed but of
 // no use to an Agent comes with an error that is ErrUnsupportedCandidate.
+//
+// RFC 8839 section 5.1: "candidate:" foundation SP component-id SP transport SP priority SP connection-address SP port SP "typ" SP candidate-types
+// [SP "raddr" SP address] [SP "rport" SP port] *(SP name SP value). A foundation and values that are empty have been seen.
 func ParseCandidate(s string) (Candidate, error) {
-	s = strings.TrimPrefix(strings.TrimSpace(s), "a=")
-	p, err := ice.UnmarshalCandidate(s)
+	rest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(s), "a="), "candidate:")
+	bad := func(what string) (Candidate, error) {
+		return Candidate{}, fmt.Errorf("%w: %s in %q", ErrInvalidCandidate, what, s)
+	}
+	if strings.ContainsFunc(rest, unicode.IsControl) {
+		return bad("control character")
+	}
+	next := func() (field string) {
+		field, rest, _ = strings.Cut(rest, " ")
+		return field
+	}
+	c := Candidate{Foundation: next()}
+	if len(c.Foundation) > 32 || strings.ContainsFunc(c.Foundation, notICEChar) {
+		return bad("foundation")
+	}
+	component, err := strconv.ParseUint(next(), 10, 16)
 	if err != nil {
-		return Candidate{}, fmt.Errorf("%w: %w", ErrInvalidCandidate, err)
+		return bad("component")
 	}
-	c := Candidate{
-		Foundation: strings.TrimSpace(p.Foundation()),
-		Component:  p.Component(),
-		Priority:   p.Priority(),
-		Protocol:   p.NetworkType().NetworkShort(),
+	if c.Protocol = strings.ToLower(next()); c.Protocol == "" {
+		return bad("transport")
 	}
-	if t := p.TCPType(); t != ice.TCPTypeUnspecified {
-		c.TCPType = t.String()
+	priority, err := strconv.ParseUint(next(), 10, 32)
+	if err != nil {
+		return bad("priority")
 	}
-	switch p.Type() {
-	case ice.CandidateTypeHost:
-		c.Type = Host
-	case ice.CandidateTypeServerReflexive:
-		c.Type = ServerReflexive
-	case ice.CandidateTypePeerReflexive:
-		c.Type = PeerReflexive
-	case ice.CandidateTypeRelay:
-		c.Type = Relay
-	default:
-		return Candidate{}, fmt.Errorf("%w: type %v", ErrInvalidCandidate, p.Type())
+	c.Component, c.Priority = uint16(component), uint32(priority)
+	address := next()
+	port, err := strconv.ParseUint(next(), 10, 16)
+	if err != nil {
+		return bad("port")
 	}
-	if ext, ok := p.GetExtension("ufrag"); ok {
-		c.Ufrag = ext.Value
+	if next() != "typ" {
+		return bad("no typ")
 	}
-	if r := p.RelatedAddress(); r != nil {
-		if addr, err := netip.ParseAddr(r.Address); err == nil && 0 <= r.Port && r.Port <= 65535 {
-			c.Related = unmap(netip.AddrPortFrom(addr, uint16(r.Port)))
+	if c.Type = CandidateType(slices.Index(candidateTypes[:], next())); c.Type > Relay {
+		return bad("type")
+	}
+	if after, ok := strings.CutPrefix(rest, "raddr "); ok {
+		rest = after
+		related := next()
+		if next() != "rport" {
+			return bad("no rport")
+		}
+		port, err := strconv.ParseUint(next(), 10, 16)
+		if err != nil {
+			return bad("rport")
+		}
+		if addr, err := netip.ParseAddr(related); err == nil && c.Type != Host { // it may be hidden by a name
+			c.Related = unmap(netip.AddrPortFrom(addr, uint16(port)))
 		}
 	}
-	if strings.HasSuffix(p.Address(), ".local") {
-		return c, fmt.Errorf("%w: host name %s", ErrUnsupportedCandidate, p.Address())
+	for rest != "" {
+		switch name, value := next(), next(); {
+		case name == "ufrag" && c.Ufrag == "":
+			c.Ufrag = value
+		case name == "tcptype":
+			if c.TCPType = strings.ToLower(value); c.TCPType != "active" && c.TCPType != "passive" && c.TCPType != "so" {
+				return bad("tcptype")
+			}
+		}
 	}
-	addr, err := netip.ParseAddr(p.Address())
+	if strings.HasSuffix(address, ".local") {
+		return c, fmt.Errorf("%w: host name %s", ErrUnsupportedCandidate, address)
+	}
+	addr, err := netip.ParseAddr(address)
 	if err != nil {
-		return Candidate{}, fmt.Errorf("%w: %w", ErrInvalidCandidate, err)
+		return bad("address")
 	}
-	c.Addr = unmap(netip.AddrPortFrom(addr.WithZone(""), uint16(p.Port())))
+	c.Addr = unmap(netip.AddrPortFrom(addr.WithZone(""), uint16(port)))
 	return c, c.supported()
+}
+
+// notICEChar says that r is none of RFC 8839's: "ice-char = ALPHA / DIGIT / "+" / "/"".
+func notICEChar(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '/')
 }
 
 // supported is nil if checks can be sent to c.

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
+	"github.com/pion/ice/v4"
 )
 
 var compareAddr = cmpopts.EquateComparable(netip.AddrPort{})
@@ -42,6 +47,21 @@ func TestParseCandidate(t *testing.T) {
 		{"candidate:9 1 udp 1 192.0.2.3 99999 typ host", Candidate{}, ErrInvalidCandidate},
 		{"candidate:9 1 udp 1 192.0.2.3 9 typ alien", Candidate{}, ErrInvalidCandidate},
 		{"candidate:9 1 udp", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 1 192.0.2.3 9 kind host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1  1 192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 1  192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 65536 udp 1 192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 4294967296 192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 1 192.0.2.3 9 typ srflx raddr 192.0.2.1 rport 65536", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 1 192.0.2.3 9 typ srflx raddr 192.0.2.1", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 tcp 1 192.0.2.3 9 typ host tcptype both", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9-9 1 udp 1 192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:" + strings.Repeat("9", 33) + " 1 udp 1 192.0.2.3 9 typ host", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 udp 1 192.0.2.3 9 typ host ufrag a\r\na=b", Candidate{}, ErrInvalidCandidate},
+		{"candidate:9 1 ssltcp 1 192.0.2.3 9 typ host", Candidate{Foundation: "9", Component: 1, Priority: 1, Addr: addr("192.0.2.3:9"), Protocol: "ssltcp"}, ErrUnsupportedCandidate},
+		{"candidate: 1 udp 1 192.0.2.3 9 typ host ufrag  generation 0", Candidate{Component: 1, Priority: 1, Addr: addr("192.0.2.3:9"), Protocol: "udp"}, nil},
+		{"candidate:9 1 udp 1 192.0.2.3 9 typ srflx raddr hidden.local rport 9 ufrag a", Candidate{Foundation: "9", Component: 1, Priority: 1,
+			Addr: addr("192.0.2.3:9"), Type: ServerReflexive, Ufrag: "a", Protocol: "udp"}, nil},
 		{"", Candidate{}, ErrInvalidCandidate},
 	} {
 		got, err := ParseCandidate(tt.line)
@@ -55,6 +75,9 @@ func TestParseCandidate(t *testing.T) {
 			continue
 		}
 		again, err := ParseCandidate(got.String())
+		if got.Type != Host && !got.Related.IsValid() {
+			got.Related = again.Related // it is told to be 0.0.0.0
+		}
 		if diff := cmp.Diff(got, again, compareAddr); err != nil || diff != "" {
 			t.Errorf("%s does not come back: %v %s", got, err, diff)
 		}
@@ -103,13 +126,59 @@ func TestNewCredentials(t *testing.T) {
 	}
 }
 
+// pionCandidate is what pion reads in a line.
+func pionCandidate(line string) (Candidate, error) {
+	p, err := ice.UnmarshalCandidate(strings.TrimPrefix(strings.TrimSpace(line), "a="))
+	if err != nil {
+		return Candidate{}, err
+	}
+	c := Candidate{
+		Foundation: strings.TrimSpace(p.Foundation()), Component: p.Component(), Priority: p.Priority(), Protocol: p.NetworkType().NetworkShort(),
+		Type: CandidateType(p.Type() - ice.CandidateTypeHost), TCPType: p.TCPType().String(),
+	}
+	if ext, ok := p.GetExtension("ufrag"); ok {
+		c.Ufrag = ext.Value
+	}
+	if r := p.RelatedAddress(); r != nil {
+		if addr, err := netip.ParseAddr(r.Address); err == nil {
+			c.Related = unmap(netip.AddrPortFrom(addr, uint16(r.Port)))
+		}
+	}
+	addr, err := netip.ParseAddr(p.Address())
+	c.Addr = unmap(netip.AddrPortFrom(addr, uint16(p.Port())))
+	return c, err
+}
+
+// pionIsElse says that pion reads a line in another way, and wrongly: it cuts numbers that are too large, has 0 for none, takes each transport that begins as one it
+// knows for that, makes up a priority for 0, heeds tcptype of host candidates only, and of names only the first of each; or refuses characters that a
+// value may have.
+func pionIsElse(line string) bool {
+	f := strings.Split(strings.TrimSpace(line), " ")
+	number := func(i int, most uint64) bool {
+		n, err := strconv.ParseUint(f[i], 10, 64)
+		return err == nil && n > 0 && n <= most
+	}
+	return len(f) < 8 || f[5] == "" || strings.Contains(line+" ", "rport  ") || !number(1, 1<<16-1) || !number(3, 1<<32-1) || !slices.Contains([]string{"udp", "tcp"}, strings.ToLower(f[2])) ||
+		strings.ContainsFunc(line, func(r rune) bool { return r > 0xff || unicode.IsControl(r) }) || strings.Contains(line, "tcptype") ||
+		strings.Count(line, "ufrag") > 1
+}
+
 func FuzzParseCandidate(f *testing.F) {
 	f.Add("candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 10.0.1.1 rport 43254 generation 0 ufrag EEtu")
 	f.Add("a=candidate:1 1 tcp 2122252543 2001:db8::7 46154 typ host tcptype passive")
 	f.Fuzz(func(t *testing.T, line string) {
 		c, err := ParseCandidate(line)
+		if !pionIsElse(line) && !errors.Is(err, ErrUnsupportedCandidate) {
+			theirs, refused := pionCandidate(line)
+			if diff := cmp.Diff(theirs, c, compareAddr); (err == nil) != (refused == nil) || err == nil && diff != "" {
+				t.Fatalf("%q: %v, pion has %v: %s", line, err, refused, diff)
+			}
+		}
 		if err != nil {
 			return
+		}
+		if strings.ContainsFunc(c.String(), unicode.IsControl) {
+			t.Fatalf("%q gives %q", line, c)
 		}
 		again, err := ParseCandidate(c.String())
 		if err != nil {
