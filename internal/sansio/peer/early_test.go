@@ -91,6 +91,8 @@ func firstPackets(t *testing.T, n int, through func(nth int, b []byte) bool) (w 
 	w = newWorld(t, 1, simnet.Config{Delay: time.Millisecond}, Config{Media: MediaConfig{Formats: testFormats()}})
 	id, err := w.core[0].AddTrack(w.now, Video, "picture", nil)
 	w.must(err)
+	_, err = w.core[1].AddTrack(w.now, Video, "picture", nil)
+	w.must(err)
 	nth := 0
 	w.see = func(from int, b []byte) bool {
 		if from == 1 {
@@ -113,13 +115,13 @@ func firstPackets(t *testing.T, n int, through func(nth int, b []byte) bool) (w 
 	return w, held
 }
 
-// heardInOrder fails unless B has heard packets 0 to n-1 of its only track.
-func heardInOrder(w *world, n int) {
+// heardInOrder fails unless who has heard packets 0 to n-1 of its only track.
+func heardInOrder(w *world, who, n int) {
 	w.t.Helper()
-	if len(w.ear[1].tracks) != 1 {
-		w.fatalf("B has %d tracks: %q", len(w.ear[1].tracks), w.ear[1].log)
+	if len(w.ear[who].tracks) != 1 {
+		w.fatalf("%c has %d tracks: %q", 'A'+who, len(w.ear[who].tracks), w.ear[who].log)
 	}
-	got := w.ear[1].tracks[1].got
+	got := w.ear[who].tracks[1].got
 	for i, p := range got {
 		if k, ok := bodyNumber(p.body); !ok || k != i {
 			w.fatalf("packet %d is %d", i, k)
@@ -141,20 +143,30 @@ func TestFirstPacketsInOneBurst(t *testing.T) {
 	}
 	w.core[1].EndBurst(w.now)
 	w.flush()
-	heardInOrder(w, 5)
+	heardInOrder(w, 1, 5)
 }
 
-// The responses to B's checks are lost for a while, so that B has no route: it knows who A is, and hears what A sends.
+// The responses to B's checks are lost for a while, so that B has no route: it knows who A is, and hears what A sends. What it sends itself waits.
 func TestFirstPacketsBeforeTheRoute(t *testing.T) {
 	w, held := firstPackets(t, 5, func(_ int, b []byte) bool { return !isResponse(b) })
 	w.run(100 * time.Millisecond)
 	if len(held) == 0 || w.core[1].transport.routed || w.ear[1].connection() == Connected {
 		t.Fatalf("%d responses are held, B is %s", len(held), w.ear[1].connection().name())
 	}
-	heardInOrder(w, 5)
+	heardInOrder(w, 1, 5)
+	for i := range 3 {
+		h := rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(i)}
+		w.must(w.core[1].SendRTP(w.now, w.ear[1].tracks[1].Transceiver, 0, &h, body(i, 100)))
+	}
+	w.run(100 * time.Millisecond)
+	if len(w.ear[0].tracks) > 0 {
+		t.Error("B has sent without a route")
+	}
 	w.see = nil
 	w.runUntil("B connected", 5*time.Second, func() bool { return w.ear[1].connection() == Connected })
-	heardInOrder(w, 5)
+	heardInOrder(w, 1, 5)
+	w.run(time.Second)
+	heardInOrder(w, 0, 3)
 }
 
 // isResponse says whether b is a success response to a check, RFC 8489 section 5.
