@@ -123,7 +123,7 @@ func ParseCandidate(s string) (Candidate, error) {
 	if c.Type = CandidateType(slices.Index(candidateTypes[:], next())); c.Type > Relay {
 		return bad("type")
 	}
-	if after, ok := strings.CutPrefix(rest, "raddr "); ok {
+	if name, after, _ := strings.Cut(rest, " "); name == "raddr" {
 		rest = after
 		related := next()
 		if next() != "rport" {
@@ -136,6 +136,9 @@ func ParseCandidate(s string) (Candidate, error) {
 		if addr, err := netip.ParseAddr(related); err == nil && c.Type != Host { // it may be hidden by a name
 			c.Related = unmap(netip.AddrPortFrom(addr, uint16(port)))
 		}
+	}
+	if strings.HasPrefix(rest, " ") {
+		return bad("no name")
 	}
 	for rest != "" {
 		switch name, value := next(), next(); {
