@@ -169,11 +169,13 @@ func (d *document) wrong(i int, a *sdp.Attribute) *Error {
 	return &Error{Kind: Syntax, Line: d.lines[at].number, Detail: "malformed a=" + a.Key}
 }
 
-// badLine is what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
-func (d *document) badLine() *Error {
-	decode := func(text string) error { return new(sdp.SessionDescription).UnmarshalString(text) }
-	n := sort.Search(len(d.lines)-1, func(n int) bool { return decode(d.text[:d.lines[n].end]) != nil })
-	return &Error{Kind: Syntax, Line: d.lines[n].number, Detail: decode(d.text).Error()}
+// firstBadLine finds what the decoder stumbled over: a prefix of whole lines fails exactly when it has the bad line.
+func (d *document) firstBadLine() int {
+	n := sort.Search(len(d.lines)-1, func(n int) bool {
+		var s sdp.SessionDescription
+		return s.UnmarshalString(d.text[:d.lines[n].end]) != nil
+	})
+	return d.lines[n].number
 }
 
 // parse reads a description of the given type.
@@ -185,7 +187,10 @@ func parse(text string, typ Type) (*parsed, *Error) {
 	// The decoder takes each attribute, and all that it asks of the next line after one it asks after several: the outline is right when the text is.
 	var in sdp.SessionDescription
 	if in.UnmarshalString(d.outline) != nil {
-		return nil, d.badLine()
+		in = sdp.SessionDescription{}
+		if err := in.UnmarshalString(d.text); err != nil {
+			return nil, &Error{Kind: Syntax, Line: d.firstBadLine(), Detail: err.Error()}
+		}
 	}
 	if len(in.TimeDescriptions) == 0 {
 		return nil, &Error{Kind: Syntax, Line: d.lines[len(d.lines)-1].number, Detail: "missing t="}
