@@ -48,7 +48,7 @@ type eventQueue struct {
 
 func (q *eventQueue) push(e queuedEvent) {
 	if q.n == len(q.ring) {
-		ring := make([]queuedEvent, max(2, 2*len(q.ring)))
+		ring := make([]queuedEvent, max(8, 2*len(q.ring)))
 		for i := range q.n {
 			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
 		}

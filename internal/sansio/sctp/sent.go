@@ -76,7 +76,7 @@ func (q *sentQueue) len() int { return int(q.next - q.cum - 1) }
 func (q *sentQueue) add(m *message, off, n int, state sentState) TSN {
 	if q.len() == len(q.ring) {
 		old := *q
-		q.ring = make([]sentChunk, max(4, 2*len(q.ring)))
+		q.ring = make([]sentChunk, max(16, 2*len(q.ring)))
 		for t := old.cum + 1; t != old.next; t++ {
 			*q.at(t) = *old.at(t)
 		}
